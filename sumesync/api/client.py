@@ -1,0 +1,282 @@
+"""The Sume Public API over HTTP: the JobApi of the real world, and of the sandbox's server."""
+
+from __future__ import annotations
+
+import os
+import random as random_module
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlencode
+
+from urllib3.util import parse_url
+
+from sumesync.api import wire
+from sumesync.api.answers import Answer, api_error, retry_after
+from sumesync.api.media import Downloader
+from sumesync.api.media import resolve as resolve_name
+from sumesync.api.openapi import declares_header
+from sumesync.api.origin import check_origin, is_loopback
+from sumesync.api.reading import Unreadable, parse, shown
+from sumesync.api.transport import (
+    NETWORK,
+    BadBody,
+    Limits,
+    PlainConnection,
+    Transport,
+    lower_names,
+    read_body,
+    reason_of,
+    system_tls,
+)
+from sumesync.errors import ApiError, UsageError
+from sumesync.model import (
+    Account,
+    Credits,
+    JobPage,
+    JobResult,
+    JobView,
+    Json,
+    NotSent,
+    Order,
+    SubmitResult,
+    Unclear,
+)
+from sumesync.ports import Clock
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Limits", "SumeClient", "check_origin"]
+
+_T = TypeVar("_T")
+_BACKOFF = (0.5, 20.0)  # seconds: the first step, and the most
+_PAGE = 100
+
+
+class SumeClient:
+    """A JobApi. Safe to use from ``threads`` threads at once; ``close`` it at the end.
+
+    ``environ`` is where the proxy variables are read (the process's own unless given); ``random`` gives
+    [0, 1) for the jitter; ``tls`` makes the context of one connection. Raises UsageError for a
+    ``base_url`` or ``key`` that cannot be one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        clock: Clock,
+        *,
+        version: str,
+        threads: int = 16,
+        limits: Limits | None = None,
+        random: Callable[[], float] = random_module.random,
+        environ: Mapping[str, str] | None = None,
+        tls: Callable[[], ssl.SSLContext] = system_tls,
+        resolve: Callable[[str], list[str]] = resolve_name,
+    ) -> None:
+        self._origin = check_origin(base_url)
+        self._url = parse_url(self._origin)
+        self._base = self._url.path or ""
+        self._clock, self._random = clock, random
+        self._limits = limits or Limits()
+        self._transport = Transport(clock, self._limits, os.environ if environ is None else environ, tls)
+        proxy = self._transport.proxy(self._url)
+        self._secrets: tuple[str, ...] = (_checked_key(key), *(proxy.secrets if proxy else ()))
+        agent = f"sumesync/{version}"
+        self._headers = {"Authorization": f"Bearer {key}", "User-Agent": agent, "Accept": "application/json"}
+        self._pool = self._transport.pool(self._url, threads)
+        self._openapi: Json = None
+        self._openapi_asked = False
+        self._openapi_lock = threading.Lock()
+        local = is_loopback(self._url.host or "")
+        self._media = Downloader(self._transport, self._limits, agent, local, lambda: self._secrets, resolve)
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    def close(self) -> None:
+        """Close idle connections. Reads after it fail."""
+        self._pool.close()
+
+    def __enter__(self) -> SumeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- reads: free, and tried again -------------------------------------------------------------
+
+    def account(self) -> Account:
+        account = self._read("/me", "this account", wire.read_account)
+        if account.workspace_id:
+            self._secrets = tuple(dict.fromkeys((*self._secrets, account.workspace_id)))
+        return account
+
+    def credits(self) -> Credits:
+        return self._read("/credits", "the credits", wire.read_credits)
+
+    def list_jobs(self, cursor: str | None = None, limit: int = _PAGE) -> JobPage:
+        query = {"limit": str(max(1, limit)), **({} if cursor is None else {"cursor": cursor})}
+        return self._read(f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor))
+
+    def job(self, job_id: str) -> JobView:
+        return self._read(_job_path(job_id), "this job", lambda told: wire.job_view(told, job_id))
+
+    def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+        path = f"{_job_path(job_id)}/result"
+        return self._read(path, "the result of this job", lambda told: wire.job_result(told, sent))
+
+    def declares_idempotency(self, route: str) -> bool:
+        with self._openapi_lock:
+            if not self._openapi_asked:
+                try:
+                    self._openapi = self._read("/openapi.json", "the OpenAPI document", lambda told: told)
+                except ApiError:
+                    self._openapi = None
+                self._openapi_asked = True
+        return declares_header(self._openapi, route, self._base)
+
+    def _read(self, path: str, subject: str, reader: Callable[[Json], _T]) -> _T:
+        answer = self._get(path, subject)
+        try:
+            return reader(parse(answer.body))
+        except Unreadable as error:
+            text = f"Sume answered {answer.status} for {subject}, but {error}"
+            raise ApiError(text, "check SUME_API_BASE_URL", status=answer.status) from None
+
+    def _get(self, path: str, subject: str) -> Answer:
+        """A 2xx answer. Raises ApiError when the tries or the patience are spent, or no retry can help."""
+        limits, clock = self._limits, self._clock
+        end = clock.monotonic() + limits.patience
+        for attempt in range(1, limits.tries + 1):
+            asked = None
+            try:
+                answer = self._transport.get(
+                    self._pool, self._base + path, {**self._headers, "Accept-Encoding": "gzip"}
+                )
+            except NETWORK as error:
+                failure, again = self._unreachable(error, subject), _may_pass(error)
+            else:
+                if 200 <= answer.status < 300:
+                    return answer
+                failure = api_error(answer, subject, clock.now(), self._secrets)
+                again = answer.status in (408, 429) or answer.status >= 500
+                asked = retry_after(answer.headers, clock.now())
+            wait = max(self._backoff(attempt), asked or 0.0)
+            if not again or attempt == limits.tries or clock.monotonic() + wait > end:
+                break
+            clock.sleep(wait)
+        raise failure
+
+    def _backoff(self, attempt: int) -> float:
+        first, most = _BACKOFF
+        return min(most, first * 2.0 ** (attempt - 1)) * (0.5 + self._random() / 2)
+
+    def _unreachable(self, error: BaseException, subject: str) -> ApiError:
+        reason = self._reason(error)
+        if isinstance(error, BadBody):
+            return ApiError(f"{subject} could not be read: {reason}", "check SUME_API_BASE_URL")
+        hint = "check the connection, HTTPS_PROXY and SUME_API_BASE_URL"
+        if _is_certificate(error):
+            hint = "if a company proxy signs certificates, its root must be trusted by this machine"
+        return ApiError(f"{self._url.host} cannot be reached: {reason}", hint)
+
+    def _reason(self, error: BaseException) -> str:
+        return shown(reason_of(error), self._secrets, 200)
+
+    # --- the paid step ----------------------------------------------------------------------------
+
+    def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
+        """See JobApi. The place alone decides "not sent": what fails before ``before_first_byte``
+        returned was not sent, whatever it was; what fails after it may have been, whatever it is."""
+        headers = self._order_headers(order)
+        pace = self._transport.pace(self._limits.submit, self._limits.submit)
+        connection = self._transport.fresh(self._url, pace, self._transport.proxy(self._url))
+        try:
+            try:
+                connection.connect()
+            except NETWORK as error:
+                return NotSent(self._reason(error))
+            before_first_byte()
+            try:
+                answer = self._send(connection, order, headers)
+            except Exception as error:  # noqa: BLE001 - from here on any failure may hide a charge
+                return Unclear(f"the connection failed after the request was sent: {self._reason(error)}")
+            return wire.submit_result(answer, self._clock.now(), self._secrets)
+        finally:
+            connection.close()
+
+    def _order_headers(self, order: Order) -> dict[str, str]:
+        """Checked before connecting, so that nothing but the network can fail once the order is out."""
+        if not order.route.startswith("/") or not _is_plain(order.route) or not _is_plain(order.key):
+            raise ValueError("an order needs a plain route and key")
+        return {
+            **self._headers,
+            "Content-Type": "application/json",
+            "Idempotency-Key": order.key,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+
+    def _send(self, connection: PlainConnection, order: Order, headers: Mapping[str, str]) -> Answer:
+        unsent: OSError | None = None
+        try:
+            connection.request(
+                "POST", self._base + order.route, body=order.body, headers=headers, preload_content=False
+            )
+        except OSError as error:
+            # A server that refuses early closes its side while we still send; its answer may be there.
+            unsent = error
+        try:
+            response = connection.getresponse()
+        except NETWORK as error:
+            raise error if unsent is None else unsent from None
+        body, broken = b"", ""
+        try:
+            body = read_body(response, self._limits.json_bytes)
+        except NETWORK as error:
+            # The status alone may still be a definite no.
+            broken = f"its answer broke off: {self._reason(error)}"
+        finally:
+            response.close()
+        return Answer(response.status, lower_names(response), body, broken)
+
+    # --- media ------------------------------------------------------------------------------------
+
+    def download(self, url: str, write: Callable[[bytes], None]) -> str:
+        return self._media.download(url, write)
+
+
+def _job_path(job_id: str) -> str:
+    if not wire.is_job_id(job_id):
+        raise ApiError(f"{shown(job_id, limit=60)} is not a job id")
+    return f"/jobs/{quote(job_id, safe='')}"
+
+
+def _checked_key(key: str) -> str:
+    if not _is_plain(key):
+        raise UsageError("the API key holds characters that no key has", "check SUME_API_KEY")
+    return key
+
+
+def _is_plain(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    import ssl
+
+    for _ in range(8):
+        if error is None or isinstance(error, ssl.SSLCertVerificationError):
+            return error is not None
+        inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        error = error.__cause__ or error.__context__ or inner
+    return False
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether trying again may help."""
+    return not isinstance(error, BadBody) and not _is_certificate(error)

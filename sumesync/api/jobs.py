@@ -1,0 +1,249 @@
+"""Readers of jobs: their ids, their state, and pages of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from sumesync.api.reading import (
+    Unreadable,
+    as_list,
+    as_object,
+    number_of,
+    shown,
+    text_of,
+    walk,
+)
+from sumesync.model import JobPage, JobView, Json
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,199}")
+_TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+_CURSOR_LIMIT = 2_000
+
+_JOB_STATUSES = frozenset(
+    [
+        "queued",
+        "pending",
+        "accepted",
+        "created",
+        "running",
+        "processing",
+        "in_progress",
+        "completed",
+        "failed",
+        "canceled",
+        "expired",
+    ]
+)
+_NOT_JOBS = frozenset(
+    [
+        "asset",
+        "upload",
+        "list",
+        "user",
+        "workspace",
+        "api_key",
+        "brand",
+        "avatar",
+        "error",
+        "event",
+        "request",
+        "file",
+    ]
+)
+
+# Names by which a job may tell its cost; undocumented, the likeliest first.
+_SPENT = (
+    "credits_used",
+    "credits_charged",
+    "credits_spent",
+    "credit_cost",
+    "credits_cost",
+    "cost_credits",
+    "credits",
+    "required_credits",
+    "cost",
+)
+_SPENT_PARTS = ("used", "charged", "spent", "total", "amount", "value", "credits")
+
+
+def is_job_id(text: str) -> bool:
+    """Whether ``text`` is safe as a job id: in a URL, in a file name, on a command line."""
+    return _ID.fullmatch(text) is not None and ".." not in text
+
+
+def request_id_of(*candidates: Json) -> str | None:
+    """The first of ``candidates`` that looks like a request id."""
+    fit = (c for c in candidates if isinstance(c, str) and _REQUEST_ID.fullmatch(c))
+    return next(fit, None)
+
+
+def job_ids(payload: Json) -> tuple[str, ...]:
+    """The ids of the jobs that a create answer tells of, in its order, each once; () when none.
+
+    They stand at ``job.id`` (seen), ``job_id`` (told), ``jobs[].id``, ``job_ids[]`` or ``id``, each
+    possibly inside ``data`` (sister). A bare ``id`` counts only where no other form is found, and only
+    on an object that can be a job: not on ``{"object": "asset", "id": …}``. A list envelope tells of no
+    created job: it would be the jobs of the whole workspace.
+
+    Raises Unreadable when any of them is not a possible id (``../x``): of several jobs none may be lost.
+    """
+    levels = list(_levels(payload))
+    ids = [name for level in levels for name in _named(level) if name]
+    if not ids:
+        ids = [_scalar(level["id"]) for level in levels if _may_be_a_job(level)]
+    good = tuple(dict.fromkeys(filter(is_job_id, ids)))
+    if len(good) != len(set(ids)):
+        raise Unreadable("the answer names a job by something that is not an id", good)
+    return good
+
+
+def _levels(payload: Json) -> Iterator[dict[str, Json]]:
+    for _ in range(3):
+        if isinstance(payload, list):
+            yield from (item for item in payload if isinstance(item, dict))
+            return
+        if not isinstance(payload, dict) or _is_envelope(payload):
+            return
+        yield payload
+        payload = payload.get("data")
+
+
+def _is_envelope(value: Mapping[str, Json]) -> bool:
+    return value.get("object") == "list" or "has_more" in value or "next_cursor" in value
+
+
+def _named(level: Mapping[str, Json]) -> Iterator[str]:
+    yield _id_of(level.get("job"))
+    yield _scalar(level.get("job_id"))
+    for item in [*as_list(level.get("jobs")), *as_list(level.get("job_ids"))]:
+        yield _id_of(item) or "?"  # a job without a name is no id either, and must not be lost
+
+
+def _id_of(value: Json) -> str:
+    if isinstance(value, dict):
+        return _scalar(value.get("id")) or _scalar(value.get("job_id"))
+    return _scalar(value)
+
+
+def _scalar(value: Json) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""
+
+
+def _may_be_a_job(level: Mapping[str, Json]) -> bool:
+    if not _scalar(level.get("id")):
+        return False
+    words = {text_of(level, name).lower() for name in ("object", "type", "kind")}
+    if words & _NOT_JOBS:
+        return False
+    status = text_of(level, "status", "state").lower()
+    if level.get("error") and not status:
+        return False
+    what = text_of(level, "object").lower()
+    return not what or what.endswith(("job", "generation")) or status in _JOB_STATUSES
+
+
+def job_view(payload: Json, asked: str = "") -> JobView:
+    """A job as ``GET /jobs/{id}`` or an item of a list shows it.
+
+    ``asked`` is the id in the URL: it stands in for an absent one. Raises Unreadable when there is no
+    job in ``payload``, or another job than the one asked for.
+    """
+    job = job_object(payload)
+    ident = _id_of(job) or asked
+    if not job or not is_job_id(ident):
+        raise Unreadable("the answer holds no job")
+    if asked and ident != asked:
+        raise Unreadable("the answer is about another job than the one asked for")
+    error = job.get("error")
+    details = as_object(error)
+    message = error if isinstance(error, str) else text_of(details, "message", "detail", "reason")
+    kind = text_of(job, "type", "kind") or text_of(job, "object")
+    return JobView(
+        id=ident,
+        status=shown(text_of(job, "status", "state"), limit=40),
+        type="" if kind == "job" else shown(kind, limit=60),
+        created_at=_moment(job.get("created_at", job.get("created"))),
+        credits=spent(job),
+        error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), limit=80),
+        error_message=shown(message or text_of(job, "error_message", "failure_reason")),
+        request_id=request_id_of(details.get("request_id"), job.get("request_id")),
+        tokens=frozenset(v for _, v in walk(job) if isinstance(v, str) and _TOKEN.fullmatch(v)),
+    )
+
+
+def job_object(payload: Json) -> dict[str, Json]:
+    for _ in range(4):
+        source = as_object(payload)
+        if isinstance(source.get("job"), dict):
+            payload = source["job"]
+        elif isinstance(source.get("data"), dict) and not text_of(source, "status", "state"):
+            payload = source["data"]
+        else:
+            return source
+    return {}
+
+
+def _moment(value: Json) -> str:
+    if isinstance(value, bool):
+        return ""
+    return shown(str(value), limit=40) if isinstance(value, str | int | float) else ""
+
+
+def spent(source: Mapping[str, Json]) -> float | None:
+    """The credits that a job or its result tells to have cost; None when it does not."""
+    holders = (source, as_object(source.get("usage")), as_object(source.get("billing")))
+    for holder in holders:
+        for name in _SPENT:
+            value = holder.get(name)
+            parts = as_object(value)
+            found = [number_of(value), *(number_of(parts.get(part)) for part in _SPENT_PARTS)]
+            figure = next((f for f in found if f is not None and f >= 0), None)
+            if figure is not None:
+                return figure
+    return None
+
+
+def job_page(payload: Json, asked_cursor: str | None = None) -> JobPage:
+    """A page of ``GET /jobs``: ``{"object":"list","data":[…],"has_more":…,"next_cursor":…}`` (seen for
+    assets), or its sisters with ``jobs``, ``items``, a bare list, or all of it inside ``data``.
+
+    Items that are no readable job are left out. A cursor that leads back to the page itself is none.
+    Raises Unreadable when there is no list at all.
+    """
+    envelopes = [payload, as_object(payload).get("data")]
+    for envelope in envelopes:
+        items = envelope if isinstance(envelope, list) else _items(as_object(envelope))
+        if items is not None:
+            cursor = _cursor([as_object(e) for e in envelopes])
+            return JobPage(tuple(_views(items)), None if cursor == asked_cursor else cursor)
+    raise Unreadable("the answer holds no list of jobs")
+
+
+def _items(envelope: Mapping[str, Json]) -> list[Json] | None:
+    names = ("data", "jobs", "items", "results")
+    lists = (envelope[name] for name in names if isinstance(envelope.get(name), list))
+    found = next(lists, None)
+    return found if isinstance(found, list) else None
+
+
+def _views(items: list[Json]) -> Iterator[JobView]:
+    for item in items:
+        try:
+            yield job_view(item)
+        except Unreadable:
+            continue
+
+
+def _cursor(envelopes: list[dict[str, Json]]) -> str | None:
+    nested = [as_object(e.get(name)) for e in envelopes for name in ("pagination", "page", "meta", "paging")]
+    for place in [*envelopes, *nested]:
+        if place.get("has_more") is False:
+            return None
+        cursor = _scalar(place.get("next_cursor")) or _scalar(place.get("cursor_next"))
+        if 0 < len(cursor) <= _CURSOR_LIMIT:
+            return cursor
+    return None

@@ -1,0 +1,55 @@
+"""Whether an OpenAPI document declares a header for a POST route. Tolerant; False on anything odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sumesync.api.reading import as_list, as_object
+from sumesync.model import Json
+
+_HOPS = 8  # of $ref, so that a circle ends
+
+
+def declares_header(document: Json, route: str, base: str = "", header: str = "Idempotency-Key") -> bool:
+    """Whether ``document`` (parsed) declares ``header``, in any case, for POST ``route``.
+
+    ``route`` is relative to the API's base (``/images/generations``); ``base`` is the path of that base
+    (``/api/v1``): the document may spell its paths with or without it. Parameters may stand at the
+    operation or at the path, and be ``$ref``s inside the document.
+    """
+    paths = as_object(as_object(document).get("paths"))
+    wanted = {route.rstrip("/"), base.rstrip("/") + route.rstrip("/")}
+    items = [_resolve(document, item) for path, item in paths.items() if path.rstrip("/") in wanted]
+    return any(
+        parameter.get("in") == "header" and str(parameter.get("name")).lower() == header.lower()
+        for item in items
+        for parameter in _parameters(document, item)
+    )
+
+
+def _parameters(document: Json, item: dict[str, Json]) -> Iterator[dict[str, Json]]:
+    post = item.get("post")
+    if not isinstance(post, dict):
+        return
+    operation = _resolve(document, post)
+    for parameter in [*as_list(operation.get("parameters")), *as_list(item.get("parameters"))]:
+        yield _resolve(document, parameter)
+
+
+def _resolve(document: Json, value: Json) -> dict[str, Json]:
+    for _ in range(_HOPS):
+        found = as_object(value)
+        ref = found.get("$ref")
+        if not isinstance(ref, str):
+            return found
+        value = _at(document, ref)
+    return {}
+
+
+def _at(document: Json, ref: str) -> Json:
+    if not ref.startswith("#/"):
+        return None
+    value = document
+    for part in ref[2:].split("/"):
+        value = as_object(value).get(part.replace("~1", "/").replace("~0", "~"))
+    return value

@@ -1,0 +1,174 @@
+"""What costs nothing and needs no network: moves, copies, records, metadata, prune. Done before anything is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sumesync.apply.record import Record
+from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.core import metadata, paths
+from sumesync.core.action import Action, Orphan, Placed, Standing, Verb
+from sumesync.core.advance import placed, take_over
+from sumesync.core.paid import pasts
+from sumesync.core.placement import Ours
+from sumesync.model import SANDBOX, SUME, Entry, EntryKey, FileFact, JobRecord, News, Output, Past
+from sumesync.ports import Part
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Bytes copied beside their new place, and where they came from."""
+
+    action: Action
+    place: Placed
+    part: Part
+    there: FileFact | None
+
+
+def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
+    """Every free action of the plan that is no download. The lock is written before it returns."""
+    _import(task, record)
+    moves = [action for action in task.plan.actions if action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None]
+    _relocate(moves, task, tools, record, outcome)
+    for action in task.plan.of(Verb.KEEP):
+        if action.free:
+            _record(action, task, record)
+            tools.tell(News.FREE, action.key, action.reason.text)
+            outcome.done.append(action.key)
+    record.flush(at_once=True)
+    if task.policy.prune:
+        for orphan in task.plan.orphans:
+            _prune(orphan, task, tools, record, outcome)
+        record.flush(at_once=True)
+
+
+def _import(task: Task, record: Record) -> None:
+    """Tell the ledger of jobs that only the lock knows: another machine's, or a fresh clone's. From then on a
+    reset or another branch cannot make this machine forget them."""
+    known = {fact.job.id: fact.job for fact in task.facts}
+    record.facts(
+        (past.fingerprint, past.kind, key, job)
+        for key, past in pasts(task.lock)
+        if past.endpoint == task.policy.endpoint
+        for job in past.jobs
+        if job.id not in known or (known[job.id].state.in_flight and not job.state.in_flight)
+    )
+
+
+def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
+    """Copy first, place then, remove last: two specs may have swapped names, and a crash loses nothing."""
+    carried: list[_Carried] = []
+    for action in moves:
+        carried += _carry(action, task, tools, outcome)
+    landed = {item.place.target for item in carried if tools.media.place(item.part, item.place.target, item.there)}
+    for item in carried:
+        if item.place.target not in landed:
+            item.part.discard()
+            outcome.failed.append(Trouble(item.action.key, f"{item.place.target} was taken meanwhile", "run apply again"))
+    missed = {item.action.key for item in carried if item.place.target not in landed}
+    for action in moves:
+        if action.key in missed or any(trouble.key == action.key for trouble in outcome.failed):
+            continue
+        _leave(action, task, tools, landed, outcome)
+        _record(action, task, record)
+        outcome.written += [place.target for place in action.places if place.target in landed]
+        outcome.done.append(action.key)
+        tools.tell(News.FREE, action.key, f"{_PAST[action.verb]}: {action.reason.text}")
+
+
+_PAST = {Verb.MOVE: "moved", Verb.COPY: "copied"}
+
+
+def _carry(action: Action, task: Task, tools: Tools, outcome: Outcome) -> list[_Carried]:
+    found: list[_Carried] = []
+    for place in action.places:
+        if place.standing is not Standing.ELSEWHERE or place.source is None:
+            continue
+        there = tools.media.look(place.target)
+        part = None
+        if there is None or task.own.owns(there):
+            part = tools.media.copy(place.source, paths.parent(place.target), place.output.sha256)
+        if part is None:
+            text = f"{place.source} or {place.target} changed while the plan was being applied"
+            outcome.failed.append(Trouble(action.key, text, "run apply again"))
+            for item in found:
+                item.part.discard()
+            return []
+        found.append(_Carried(action, place, part, there))
+    return found
+
+
+def _leave(action: Action, task: Task, tools: Tools, landed: set[str], outcome: Outcome) -> None:
+    """Remove what a move leaves behind, unless somebody else wants it there."""
+    if action.verb is not Verb.MOVE:
+        return
+    wanted_here = {place.target for other in task.plan.actions for place in other.places}
+    for place in action.places:
+        if place.source and place.source not in wanted_here | landed:
+            if tools.media.remove(place.source, place.output.sha256):
+                outcome.removed.append(place.source)
+
+
+def _record(action: Action, task: Task, record: Record) -> None:
+    """The entry as the action leaves it, and its metadata."""
+    wanted = task.wanted[action.key]
+    if action.records:
+        outputs = tuple(replace(place.output, path=place.target) for place in action.places)
+        origin = record.entries.get(action.origin) if action.origin else None
+        now = _now(action, task, outputs)
+        record.change(action.key, lambda entry: take_over(entry, origin, action.key, now))
+    record.metadata(wanted)
+    if action.origin is not None:
+        _forget(action.origin, task, record)
+
+
+def _now(action: Action, task: Task, outputs: tuple[Output, ...]) -> Past:
+    blessed = _blessed(action, task)
+    jobs: tuple[JobRecord, ...] = action.jobs if blessed else placed(action.jobs, outputs)
+    return Past(action.fingerprint, action.kind, task.policy.endpoint, jobs, outputs if blessed else ())
+
+
+def _blessed(action: Action, task: Task) -> bool:
+    """Whether the places of ``action`` are those of outputs that a person accepted."""
+    written = {output.sha256 for job in action.jobs for output in job.outputs}
+    return any(place.output.sha256 not in written for place in action.places)
+
+
+def _forget(origin: EntryKey, task: Task, record: Record) -> None:
+    """A renamed spec leaves its old entry and metadata."""
+    record.change(origin, lambda _entry: None)
+    if metadata.path_of(origin) not in {metadata.path_of(key) for key in task.wanted}:
+        record.remove_metadata(origin)
+
+
+def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
+    entry: Entry | None = record.entries.get(orphan.key)
+    if entry is None or orphan.in_flight or _keeps_paid(entry, task):
+        return
+    protected = {output.path for key, other in record.entries.items() if other and key != orphan.key for output in other.outputs}
+    for output in entry.outputs:
+        if output.path in orphan.outputs and output.path not in protected:
+            if tools.media.remove(output.path, output.sha256):
+                outcome.removed.append(output.path)
+    _forget(orphan.key, task, record)
+    outcome.done.append(orphan.key)
+    tools.tell(News.FREE, orphan.key, "pruned: its spec is gone")
+
+
+def _keeps_paid(entry: Entry, task: Task) -> bool:
+    """Whether the sandbox would be forgetting what was paid for at Sume: its ledger does not have that."""
+    pasts_ = (*entry.history, entry.present)
+    return task.policy.endpoint == SANDBOX and any(past.endpoint == SUME for past in pasts_)
+
+
+def leftovers(entry: Entry | None, kept: set[str], own: Ours) -> tuple[Output, ...]:
+    """Earlier outputs of an entry that stand where nothing of it belongs any more."""
+    if entry is None:
+        return ()
+    return tuple(
+        output
+        for past in entry.history
+        for job in past.jobs
+        for output in job.outputs
+        if output.path not in kept and output.sha256 in own.hashes
+    )

@@ -1,0 +1,71 @@
+"""What a run writes down: the lock's patches in batches, the ledger at once, metadata before the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sumesync.apply.run import Task, Tools
+from sumesync.core import metadata
+from sumesync.model import Change, Entry, EntryKey, Fact, JobRecord, Wanted
+
+# Between two writes of the lock. What lies between is in the journal and the ledger already.
+_FLUSH_SECONDS = 0.25
+
+
+class Record:
+    """Collects the lock's changes and writes them together. Journal files are cleared only after the lock has what they
+    say."""
+
+    def __init__(self, task: Task, tools: Tools) -> None:
+        self._task = task
+        self._tools = tools
+        self._changes: dict[EntryKey, list[Change]] = {}
+        self._clear: list[str] = []
+        self._last = float("-inf")
+        self.entries: dict[EntryKey, Entry | None] = dict(task.lock.entries)
+        """The entries as this run knows them: what it read, and its own changes."""
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self._changes or self._clear)
+
+    def change(self, key: EntryKey, change: Change) -> None:
+        self._changes.setdefault(key, []).append(change)
+        self.entries[key] = change(self.entries.get(key))
+
+    def cleared(self, key: str) -> None:
+        """The journal file ``key`` can go once the lock has been written."""
+        self._clear.append(key)
+
+    def fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord) -> None:
+        """Durable in the ledger when it returns."""
+        self.facts([(fingerprint, kind, key, job)])
+
+    def facts(self, known: Iterable[tuple[str, str, EntryKey, JobRecord]]) -> None:
+        """Many at once, for one fsync."""
+        lock = self._task.lock
+        self._tools.ledger.record(
+            [Fact(fingerprint, job, kind, key, lock.workspace, lock.lineage) for fingerprint, kind, key, job in known]
+        )
+
+    def metadata(self, wanted: Wanted) -> None:
+        """Write the metadata of a variant as its entry stands now."""
+        entry = self.entries.get(wanted.key)
+        if entry is not None:
+            self._tools.media.write_text(metadata.path_of(wanted.key), metadata.render(wanted, entry))
+
+    def remove_metadata(self, key: EntryKey) -> None:
+        self._tools.media.remove_text(metadata.path_of(key))
+
+    def flush(self, at_once: bool = False) -> None:
+        """Write the lock, if there is anything to write and it is time; then clear the journal."""
+        now = self._tools.clock.monotonic()
+        if not self.dirty or (not at_once and now - self._last < _FLUSH_SECONDS):
+            return
+        if self._changes:
+            self._tools.locks.patch(self._changes, self._task.lock.lineage, self._task.lock.workspace)
+        self._changes = {}
+        for key in self._clear:
+            self._tools.journal.clear(key)
+        self._clear = []
+        self._last = now

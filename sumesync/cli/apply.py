@@ -1,0 +1,389 @@
+"""``apply`` and ``fetch``: look, plan, show, ask, then let the loop do it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from sumesync.apply.loop import Loop
+from sumesync.apply.paid import settle
+from sumesync.apply.record import Record
+from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.cli import options, wiring
+from sumesync.cli.options import Common
+from sumesync.cli.plan import read_saved, replanned, view
+from sumesync.cli.talk import Quit, is_terminal
+from sumesync.core import placement, request, schedule
+from sumesync.core.action import Plan, Policy, Verb
+from sumesync.core.fingerprint import workspace_digest
+from sumesync.core.recover import recover
+from sumesync.core.text import amount, count
+from sumesync.errors import ApiError, Exit, LocalStateError, UsageError, first_of
+from sumesync.host import Stop, SystemClock, ThreadWorkers
+from sumesync.model import SANDBOX, Event, Lock, Submission
+from sumesync.ports import JobApi
+from sumesync.render import human, machine, progress
+
+
+@click.command()
+@options.some
+@click.option("-y", "--yes", is_flag=True, help="Do not ask. Needed where nobody can answer.")
+@click.option("--max-jobs", type=click.IntRange(min=0), metavar="N", help="Refuse a plan of more paid jobs than N.")
+@click.option("--keep-going", is_flag=True, help="Apply the valid specs although others are invalid.")
+@click.option("--retry-failed", is_flag=True, help="Pay again for jobs that failed, were canceled or expired.")
+@click.option("--replace-edited", is_flag=True, help="Let changed specs replace media that were edited by hand.")
+@click.option("--regenerate", multiple=True, metavar="SPEC", help="Pay again for a spec whose result is gone.")
+@click.option("--prune", is_flag=True, help="Drop entries whose spec is gone, and their unchanged media.")
+@click.option("--no-wait", is_flag=True, help="Submit and leave; run apply again to collect.")
+@click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long for jobs.")
+@options.locks
+@options.connects
+@options.common
+def apply(
+    common: Common,
+    paths: tuple[str, ...],
+    tags: tuple[str, ...],
+    yes: bool,
+    max_jobs: int | None,
+    no_wait: bool,
+    deadline: float | None,
+    **asked: Any,
+) -> None:
+    """Make the media match the specs: pay for what is new or changed, download it, record it in sume.lock.
+
+    What was paid for once is never paid for again unasked: not after a rename, a copy, a revert, a lost
+    connection or a crash. Ctrl-C is safe; run apply again to go on. PATHS are specs or folders; or one
+    plan saved with plan --out, which is refused when anything has changed since.
+
+    \b
+    Exit codes: 0 done · 1 something failed · 3 refused (a guard, a stale plan, another workspace)
+    4 a paid request's outcome is unknown · 5 jobs still run · 64 a spec or the command is wrong · 130 interrupted
+    """
+    saved = _saved(common, paths)
+    named = () if saved else paths
+    given = {**asked, "paths": list(named), "tags": list(tags)}
+    place = wiring.find(common, named)
+    stop = Stop()
+    with wiring.holding(common, place.home, "apply"), stop.listening():
+        session = wiring.look(place)
+        plan_ = _agreed(common, session, given, saved)
+        _show(common, session, plan_)
+        guard(session, plan_, max_jobs, bool(given.get("keep_going")))
+        if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
+            _idle(common, plan_)
+            return
+        if plan_.pays or plan_.work or _prunes(plan_, given):
+            consent(common, plan_, yes, bool(saved), session.endpoint)
+
+        def again(fresh: wiring.Session) -> Plan:
+            return replanned(common, fresh, {**given, **(saved["options"] if saved else {})})
+
+        policy = session.policy(prune=bool(given.get("prune")), replace_edited=bool(given.get("replace_edited")))
+        how = How(policy, wait=not no_wait, deadline=deadline)
+        result, left = execute(common, session, plan_, again, stop, how)
+    finish(common, result, left)
+
+
+def _saved(common: Common, paths: tuple[str, ...]) -> dict[str, Any] | None:
+    """The saved plan, when PATHS is one."""
+    named = [path for path in paths if path.endswith(".json")]
+    if not named:
+        return None
+    if len(paths) > 1:
+        raise UsageError("a saved plan is applied alone", "name no other paths with it")
+    return read_saved(common.folder / named[0])
+
+
+def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], saved: dict[str, Any] | None) -> Plan:
+    """The plan now; of a saved one exactly what was saved, or nothing."""
+    if saved is None:
+        return replanned(common, session, given)
+    plan_ = replanned(common, session, {**given, **saved["options"]})
+    if machine.digest(machine.plan(plan_, session.endpoint)) != saved["digest"]:
+        raise LocalStateError(
+            "the saved plan is stale: specs, lock, media or jobs have changed since it was made",
+            "look at the new one: sumesync plan --out FILE",
+        )
+    return plan_
+
+
+def _show(common: Common, session: wiring.Session, plan_: Plan) -> None:
+    talk = common.talk
+    if not talk.as_json:
+        talk.out(human.plan(plan_, view(common, session)), newline=False)
+
+
+def _prunes(plan_: Plan, given: dict[str, Any]) -> bool:
+    return bool(given.get("prune")) and bool(plan_.orphans)
+
+
+def guard(session: wiring.Session, plan_: Plan, max_jobs: int | None, keep_going: bool) -> None:
+    """What stands between a plan and any money."""
+    if session.project.config_problems:
+        raise UsageError("sumesync.toml is wrong; nothing was submitted", problems=session.project.config_problems)
+    if plan_.invalid and not keep_going:
+        raise UsageError(
+            f"{count(len({p.path for p in plan_.invalid}), 'spec')} invalid; nothing was submitted",
+            "mend them, or apply the others with --keep-going",
+        )
+    most = session.config.max_jobs if max_jobs is None else max_jobs
+    if plan_.pays > most:
+        raise LocalStateError(
+            f"the plan has {plan_.pays:,} paid jobs, more than the {most:,} allowed; nothing was submitted",
+            f"if that is what you want: sumesync apply --max-jobs {plan_.pays}",
+        )
+    if session.endpoint == SANDBOX and plan_.replaces_other:
+        raise LocalStateError(
+            f"the sandbox would replace {count(len(plan_.replaces_other), 'file')} paid for at Sume "
+            f"({plan_.replaces_other[0]})",
+            "try the sandbox in a copy of the project: git worktree add ../try",
+        )
+
+
+def consent(common: Common, plan_: Plan, yes: bool, saved: bool, endpoint: str) -> None:
+    """Ask, where somebody can answer; else ``--yes``, or a plan that was saved and reviewed, must have said so."""
+    if yes or saved:
+        return
+    if not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
+        raise UsageError("apply asks before it acts, and there is no terminal to ask on", "say so beforehand: --yes")
+    what = f"Pay for {count(plan_.pays, 'job')}" if plan_.pays else "Do this (nothing is paid for)"
+    where = " in the sandbox" if endpoint == SANDBOX else ""
+    if not click.confirm(f"{what}{where}?", err=True):
+        common.talk.say("Declined; nothing was done.")
+        raise Quit(Exit.FAILED)
+
+
+def _idle(common: Common, plan_: Plan) -> None:
+    """Nothing to do; what earlier runs left undecided still shows in the exit code."""
+    codes = plan_.codes() - {Exit.PENDING}
+    if plan_.of(Verb.ATTENTION) and Exit.ATTENTION not in codes:
+        codes.add(Exit.FAILED)
+    code = first_of(codes)
+    if common.talk.as_json:
+        common.talk.out(machine.line(machine.outcome(Outcome(), int(code))))
+    if code is not Exit.DONE:
+        raise Quit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What the person asked of the run itself."""
+
+    policy: Policy
+    wait: bool = True
+    deadline: float | None = None
+
+
+def execute(
+    common: Common,
+    session: wiring.Session,
+    plan_: Plan,
+    remake: Callable[[wiring.Session], Plan],
+    stop: Stop,
+    how: How,
+) -> tuple[Outcome, Plan]:
+    """Connect, make sure that everything is still as it was agreed to, and run the loop."""
+    place = wiring.Place(
+        session.home, session.config, session.schemas, session.project.config_problems, session.endpoint
+    )
+    workers = ThreadWorkers()
+    stop.also(workers.wake)
+    with wiring.connected(common, place) as api:
+        lock, capacity = _greet(common, session, api, plan_)
+        show = _progress(common, plan_)
+        tools = Tools(
+            api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show
+        )
+        outcome = Outcome()
+        try:
+            fresh = _recovered(common, session, place, tools, lock, plan_)
+            if fresh is not session:
+                session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
+            task = _task(common, session, plan_, lock, capacity, stop, how)
+            session.media.sweep(session.observed)
+            Loop(task, tools, Record(task, tools), outcome).run()
+        finally:
+            show.close()
+    return outcome, plan_
+
+
+def _greet(common: Common, session: wiring.Session, api: JobApi, plan_: Plan) -> tuple[Lock, int]:
+    """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
+    lock = session.state.lock
+    digest = None
+    if session.endpoint != SANDBOX:
+        account = api.account()
+        digest = workspace_digest(account.workspace_id) if account.workspace_id else None
+        if lock.workspace and digest and lock.workspace != digest:
+            raise LocalStateError(
+                "this project was paid for by another workspace than the key's; nothing was submitted",
+                "use that workspace's key; to start anew in this one, begin a new project with: sumesync init",
+            )
+    capacity = schedule.DEFAULT_CAPACITY
+    try:
+        credits_ = api.credits()
+        capacity = credits_.capacity or capacity
+        if credits_.remaining is not None:
+            common.talk.say(f"Balance: {amount(credits_.remaining)} credits; {capacity} jobs at once.")
+    except ApiError as error:
+        common.talk.say(f"The balance cannot be read ({error.what}); going on with {capacity} jobs at once.")
+    if not session.lock_exists:
+        lock = session.locks.create(lock.lineage, digest)
+    elif digest and lock.workspace is None:
+        session.locks.patch({}, lock.lineage, digest)
+        lock = replace(lock, workspace=digest)
+    return lock, capacity
+
+
+def _recovered(
+    common: Common, session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, plan_: Plan
+) -> wiring.Session:
+    """Settle what an earlier run left in the journal; a new look where that, or the workspace, changed anything."""
+    recovery = recover(session.journal.list(), session.state.facts)
+    session.ledger.record(recovery.record)
+    for key in recovery.clear:
+        session.journal.clear(key)
+    settled = 0
+    for submission in recovery.unknown:
+        if submission.lineage == lock.lineage:
+            common.talk.say(f"{submission.entry}: an earlier request's outcome is unknown; asking Sume.")
+            if payment := settle(submission, _body_again(session, submission), tools):
+                session.journal.clear(payment.submission.key)
+                settled += 1
+    changed = settled or recovery.record or lock.workspace != session.state.lock.workspace
+    if not changed:
+        return session
+    fresh = wiring.look(place)
+    return replace(fresh, state=replace(fresh.state, lock=replace(fresh.state.lock, workspace=lock.workspace)))
+
+
+def _body_again(session: wiring.Session, submission: Submission) -> bytes | None:
+    """The bytes that were sent, made again from the spec that still asks for them; None where there is none."""
+    for wanted in session.project.wanted:
+        if wanted.fingerprint == submission.fingerprint:
+            return request.body(wanted.request)
+    return None
+
+
+def _not_dearer(agreed: Plan, now: Plan) -> Plan:
+    """Nobody pays for more than was shown."""
+    if now.pays > agreed.pays:
+        raise LocalStateError(
+            f"the plan changed while it was agreed to: {now.pays} paid jobs instead of {agreed.pays}",
+            "run it again and look at the new plan",
+        )
+    return now
+
+
+def _task(
+    common: Common,
+    session: wiring.Session,
+    plan_: Plan,
+    lock: Lock,
+    capacity: int,
+    stop: Stop,
+    how: How,
+) -> Task:
+    local = session.endpoint == SANDBOX or wiring.is_local(common)
+    return Task(
+        plan=plan_,
+        wanted={wanted.key: wanted for wanted in session.project.wanted},
+        lock=replace(session.state.lock, workspace=lock.workspace),
+        facts=session.state.facts,
+        own=placement.ours(session.state.lock, session.state.facts, session.observed),
+        kinds=session.schemas.kinds,
+        policy=how.policy,
+        capacity=capacity,
+        pace=schedule.LOCAL if local else schedule.Pace(),
+        wait=how.wait,
+        deadline=how.deadline,
+        stopping=stop,
+    )
+
+
+class Shown(Protocol):
+    """A Progress that can be ended."""
+
+    def tell(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _progress(common: Common, plan_: Plan) -> Shown:
+    talk = common.talk
+    if talk.as_json:
+        return progress.JsonLines(talk.out)
+    if talk.quiet:
+        return progress.Silent(talk.warn)
+    if is_terminal(sys.stderr):
+        from rich.console import Console
+
+        return progress.LiveView(Console(stderr=True, highlight=False, markup=False), len(plan_.work))
+    return progress.Lines(talk.say)
+
+
+def finish(common: Common, result: Outcome, plan_: Plan) -> None:
+    """Say how it ended, and end with its exit code."""
+    codes = result.codes()
+    if plan_.invalid:
+        codes.add(Exit.USAGE)
+    left = [action for action in plan_.of(Verb.ATTENTION) if action.reason.code != "unknown"]
+    if left:
+        codes.add(Exit.FAILED)
+    if plan_.unknown or any(action.reason.code == "unknown" for action in plan_.of(Verb.ATTENTION)):
+        codes.add(Exit.ATTENTION)
+    code = first_of(codes)
+    talk = common.talk
+    if talk.as_json:
+        talk.out(machine.line(machine.outcome(result, int(code))))
+    else:
+        talk.out("\n" + human.outcome(result, talk.style), newline=False)
+        if left:
+            talk.out(f"{count(len(left), 'spec')} left for your decision (see the plan above).")
+    if code is not Exit.DONE:
+        raise Quit(code)
+
+
+@click.command()
+@options.some
+@click.option("--force", is_flag=True, help="Also put our media back where they were edited by hand.")
+@options.locks
+@options.connects
+@options.common
+def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: bool) -> None:
+    """Bring missing media back by job id. Never pays for anything.
+
+    For a fresh clone of a project whose media are not committed, and for files that were deleted.
+    With --force, media that were edited by hand are replaced by what Sume made; the edit is lost.
+    """
+    place = wiring.find(common, paths)
+    stop = Stop()
+
+    def narrow(session: wiring.Session) -> Plan:
+        policy = replace(session.policy(restore_edited=force), store="git")
+        accept = wiring.chosen(common, session, paths, tags)
+        whole = session.plan(policy)
+        free = tuple(
+            action
+            for action in whole.actions
+            if action.verb is Verb.FETCH and (accept is None or accept(action.key))
+        )
+        return Plan(actions=free, unknown=whole.unknown)
+
+    with wiring.holding(common, place.home, "fetch"), stop.listening():
+        session = wiring.look(place)
+        plan_ = narrow(session)
+        if not plan_.actions:
+            if common.talk.as_json:
+                common.talk.out(machine.line(machine.outcome(Outcome(), 0)))
+            common.talk.say("Nothing to fetch: all media are in place.")
+            return
+        common.talk.say(f"Fetching {count(len(plan_.actions), 'spec')}; this costs nothing.")
+        policy = replace(session.policy(restore_edited=force), store="git")
+        result, _ = execute(common, session, plan_, narrow, stop, How(policy))
+    finish(common, result, replace(plan_, unknown=()))

@@ -1,0 +1,143 @@
+"""``validate`` and ``plan``: what is wrong, and what apply would do. Offline, without a key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sumesync.cli import options, wiring
+from sumesync.cli.options import Common
+from sumesync.cli.talk import Quit
+from sumesync.core.action import Plan, Verb
+from sumesync.core.text import count
+from sumesync.disk import atomic
+from sumesync.errors import Exit, first_of
+from sumesync.render import human, machine
+
+
+@click.command()
+@options.some
+@options.project
+@options.common
+def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+    """Tell everything that is wrong with the specs, all at once, and change nothing.
+
+    Needs no key and no network. Exits 64 when something is wrong.
+    """
+    session = wiring.look(wiring.find(common, paths))
+    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    found = plan_.invalid
+    talk = common.talk
+    if talk.as_json:
+        document = {"valid": not found, "specs": len(plan_.actions), "problems": [machine.problem(p) for p in found]}
+        talk.out(machine.dump(document))
+    elif found:
+        talk.out(human.problems(found, talk.style))
+    if found:
+        talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
+        raise Quit(Exit.USAGE)
+    talk.say(f"{count(len(plan_.actions), 'spec')} valid.")
+
+
+@click.command()
+@options.some
+@click.option("--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply.")
+@click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do.")
+@click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
+@click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
+@click.option("--regenerate", "regenerate", multiple=True, metavar="SPEC", help="Plan as apply --regenerate would.")
+@options.project
+@options.common
+def plan(
+    common: Common,
+    paths: tuple[str, ...],
+    tags: tuple[str, ...],
+    out: Path | None,
+    exit_code: bool,
+    **asked: Any,
+) -> None:
+    """Show what apply would do, why, and what it would pay for. Pays nothing, changes nothing.
+
+    Needs no key and no network, and is safe on a stranger's pull request. PATHS are specs or folders.
+
+    \b
+    + create   a new request: paid       … resume   a job is under way
+    ~ update   a changed request: paid   ↓ fetch    paid for before: downloaded
+    ! attention   your decision          → move, = copy   the bytes are here
+    """
+    session = wiring.look(wiring.find(common, paths))
+    given = {**asked, "paths": list(paths), "tags": list(tags)}
+    plan_ = replanned(common, session, given)
+    document = machine.plan(plan_, session.endpoint)
+    if out is not None:
+        saved = {**document, "options": given, "digest": machine.digest(document)}
+        atomic.write(common.folder / out, (machine.dump(saved) + "\n").encode())
+    if common.talk.as_json:
+        common.talk.out(machine.dump(document))
+    else:
+        common.talk.out(human.plan(plan_, view(common, session)), newline=False)
+        advise(common, plan_, out)
+    codes = plan_.codes()
+    if Exit.USAGE in codes:
+        raise Quit(Exit.USAGE)
+    if exit_code and codes:
+        raise Quit(first_of(codes))
+
+
+def replanned(common: Common, session: wiring.Session, asked: dict[str, Any]) -> Plan:
+    """The plan for these options; a saved plan is made again from its own."""
+    regenerate = frozenset(wiring.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
+    policy = session.policy(
+        retry_failed=bool(asked.get("retry_failed")),
+        replace_edited=bool(asked.get("replace_edited")),
+        keep_going=bool(asked.get("keep_going")),
+        prune=bool(asked.get("prune")),
+        regenerate=regenerate,
+    )
+    return wiring.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
+
+
+def view(common: Common, session: wiring.Session) -> human.View:
+    return human.View(
+        name=session.home.root.name,
+        endpoint=session.endpoint,
+        wanted={wanted.key: wanted for wanted in session.project.wanted},
+        kinds=session.schemas.kinds,
+        max_jobs=session.config.max_jobs,
+        style=common.talk.style,
+        verbose=common.talk.verbose,
+    )
+
+
+def advise(common: Common, plan_: Plan, out: Path | None) -> None:
+    """The next command, on stderr."""
+    if plan_.invalid:
+        common.talk.say("Mend the specs, then run plan again.")
+    elif plan_.work:
+        common.talk.say(f"To do it: sumesync apply{f' {out}' if out else ''}")
+    elif not plan_.actions:
+        common.talk.say("There are no specs here yet. Write one with: sumesync new image hero")
+    elif plan_.of(Verb.ATTENTION):
+        common.talk.say("Nothing is done with those until you decide.")
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """A saved plan. Raises UsageError when it is none."""
+    from sumesync.errors import UsageError
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        document = None
+    whole = isinstance(document, dict) and isinstance(document.get("options"), dict) and "digest" in document
+    if not whole:
+        raise UsageError(f"{path} is not a saved plan", "make one with: sumesync plan --out FILE")
+    if document.get("format_version") != machine.FORMAT_VERSION:
+        raise UsageError(f"{path} was saved by another version of sumesync", "make it again: sumesync plan --out FILE")
+    found: dict[str, Any] = document
+    return found

@@ -1,0 +1,174 @@
+"""``resolve``: settle a paid request whose outcome is unknown. A person's word, never a guess."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from sumesync.apply.paid import recent_jobs
+from sumesync.cli import options, wiring
+from sumesync.cli.options import Common
+from sumesync.cli.talk import Quit
+from sumesync.core.advance import turn_to
+from sumesync.core.ids import is_job_id
+from sumesync.core.recover import facts_of, recover, void
+from sumesync.core.text import count, printable
+from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
+from sumesync.model import JobView, Past, Step, Submission
+from sumesync.render import human, machine
+
+
+@click.command()
+@click.argument("spec", required=False, type=click.Path(), shell_complete=options.complete_specs)
+@click.option("--adopt", metavar="JOB_ID", help="It created this job: take it, for free.")
+@click.option("--not-created", is_flag=True, help="It created none: the next apply pays again.")
+@click.option("--request", "prefix", metavar="KEY", help="Which request, where a spec has several.")
+@options.locks
+@options.connects
+@options.common
+def resolve(common: Common, spec: str | None, adopt: str | None, not_created: bool, prefix: str | None) -> None:
+    """Settle a paid request whose outcome is unknown: the connection broke after it was sent.
+
+    Alone it shows what is open, and the jobs at Sume that could be it. Look at them there, then say
+    which it was. sumesync never guesses: a job that looks alike could be last month's.
+
+    Exits 4 while anything is open.
+    """
+    if adopt and not_created:
+        raise UsageError("--adopt and --not-created say opposite things", "say one of them")
+    place = wiring.find(common, (spec,) if spec else ())
+    if not adopt and not not_created:
+        _show(common, place, spec)
+        return
+    with wiring.holding(common, place.home, "resolve"):
+        session = wiring.look(place)
+        submission = _one(common, session, spec, prefix)
+        if adopt:
+            _adopt(common, place, session, submission, adopt)
+        else:
+            session.ledger.record([void(submission)])
+            session.journal.clear(submission.key)
+            common.talk.say(f"{submission.entry}: noted that no job was created. The next apply pays for it again.")
+    if common.talk.as_json:
+        common.talk.out(machine.dump({"path": submission.entry.path, "adopted": adopt, "not_created": not_created}))
+
+
+def _open(session: wiring.Session) -> tuple[Submission, ...]:
+    return recover(session.journal.list(), session.state.facts).unknown
+
+
+def _one(common: Common, session: wiring.Session, spec: str | None, prefix: str | None) -> Submission:
+    """The one open request that is meant. Raises UsageError rather than guess."""
+    found = _matching(common, session, spec)
+    if prefix:
+        found = [s for s in found if s.key.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError("no paid request is open there", "see what is: sumesync resolve")
+    shown = ", ".join(f"{s.entry} {s.key[:12]}" for s in found)
+    raise UsageError(f"several paid requests are open: {printable(shown)}", "name one: SPEC, and --request KEY")
+
+
+def _matching(common: Common, session: wiring.Session, spec: str | None) -> list[Submission]:
+    found = list(_open(session))
+    if spec is None:
+        return found
+    exact = [s for s in found if s.entry.path == spec]
+    return exact or [s for s in found if s.entry == wiring.one_spec(common, session, spec)]
+
+
+def _adopt(
+    common: Common, place: wiring.Place, session: wiring.Session, submission: Submission, job_id: str
+) -> None:
+    if not is_job_id(job_id):
+        raise UsageError(f"{printable(job_id, 80)} is not a job id")
+    other = next((f for f in session.state.facts if f.job.id == job_id and f.fingerprint != submission.fingerprint), None)
+    if other is not None:
+        raise UsageError(f"{job_id} is the job of {other.key}, another request", "look again at the candidates")
+    with wiring.connected(common, place) as api:
+        try:
+            view = api.job(job_id)
+        except ApiError as error:
+            if error.status == 404:
+                raise UsageError(f"Sume has no job {job_id} in this workspace", "look again at the candidates") from None
+            raise
+    accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
+    session.journal.write(accepted)
+    facts = facts_of(accepted)
+    session.ledger.record(facts)
+    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in facts))
+    session.locks.patch(
+        {accepted.entry: [lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
+    )
+    session.journal.clear(accepted.key)
+    common.talk.say(f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply")
+
+
+def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
+    session = wiring.look(place)
+    found = _matching(common, session, spec)
+    talk = common.talk
+    jobs, why = _candidates(common, place, session) if found else ((), "")
+    if talk.as_json:
+        talk.out(machine.dump({"open": [_table(s, jobs) for s in found]}))
+    elif not found:
+        talk.say("No paid request is open.")
+    else:
+        talk.out(_text(found, jobs, why), newline=False)
+    if found:
+        raise Quit(Exit.ATTENTION)
+
+
+def _candidates(common: Common, place: wiring.Place, session: wiring.Session) -> tuple[tuple[JobView, ...], str]:
+    """The newest jobs of the workspace that no entry of ours knows, and why there are none."""
+    known = {fact.job.id for fact in session.state.facts}
+    try:
+        with wiring.connected(common, place) as api:
+            return tuple(job for job in recent_jobs(api) if job.id not in known), ""
+    except SumesyncError as error:
+        return (), error.what
+
+
+def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
+    blocks = []
+    for submission in found:
+        blocks.append(
+            f"{submission.entry}: a {submission.kind} request was sent at {_time(submission.sent_at)}, and its outcome "
+            f"is unknown.\n  {printable(submission.detail) or 'The run ended before an answer came.'}\n"
+            f"  request {submission.key[:12]}, attempt {submission.attempt}"
+        )
+    if jobs:
+        rows = [(job.id, job.type or "-", job.status, job.created_at or "-") for job in jobs[:20]]
+        blocks.append("Jobs at Sume that no spec here has:\n" + human.table(("JOB", "TYPE", "STATUS", "CREATED"), rows).rstrip())
+    else:
+        blocks.append(f"Candidates cannot be shown: {why}." if why else "Sume lists no job that is not known here.")
+    spec = found[0].entry.path
+    blocks.append(
+        f"If one of them is it:      sumesync resolve {printable(spec)} --adopt JOB_ID\n"
+        f"If you know there is none: sumesync resolve {printable(spec)} --not-created\n"
+        f"({count(len(found), 'request')} open; a job that is not listed may still exist.)"
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "an unknown time"
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _table(submission: Submission, jobs: tuple[JobView, ...]) -> dict[str, Any]:
+    return {
+        "path": submission.entry.path,
+        "kind": submission.kind,
+        "request": submission.key,
+        "attempt": submission.attempt,
+        "sent_at": submission.sent_at,
+        "what": submission.detail,
+        "candidates": [{"job": j.id, "type": j.type, "status": j.status, "created_at": j.created_at} for j in jobs],
+    }

@@ -1,0 +1,137 @@
+"""``init`` and ``new``: a project and a spec to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sumesync.cli import options, wiring
+from sumesync.cli.options import Common
+from sumesync.core import paths
+from sumesync.core.text import printable, suggest
+from sumesync.disk import atomic, schemas
+from sumesync.disk import project as projects
+from sumesync.disk.lockfile import LockFile, new_lineage
+from sumesync.errors import LocalStateError, UsageError
+from sumesync.render import machine
+
+_CONFIG = """\
+# This folder is a sumesync project: its *.sume.toml files are specs.
+{endpoint}
+# Request fields for every spec of a kind; a spec's own fields win. Changing one changes every spec without it.
+[defaults.image]
+# aspect_ratio = "4:5"
+
+[defaults.video]
+# aspect_ratio = "9:16"
+# duration = 5
+
+[apply]
+max_jobs = 100  # a plan of more paid jobs is refused unless --max-jobs says otherwise
+"""
+_SANDBOX = 'endpoint = "sandbox"  # a local Sume: no key, no cost. Remove this line to use the real one.\n'
+_IGNORED = ("# sumesync", "/.sume/", ".sumesync-*.part")
+_HEAD = {"prompt": '"Say what to make, in words."'}
+
+
+@click.command()
+@click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--sandbox", "in_sandbox", is_flag=True, help="Make a project that uses the sandbox.")
+@options.common
+def init(common: Common, directory: Path, in_sandbox: bool) -> None:
+    """Make DIRECTORY (this one unless named) a project: sumesync.toml, sume.lock, and lines in .gitignore."""
+    root = common.folder / directory
+    atomic.make_folder(root)
+    root = root.resolve()
+    home = projects.home(root)
+    if home.config.exists():
+        raise UsageError(f"{printable(str(home.config))} is there already", "this is a project; try: sumesync plan")
+    made = [paths.CONFIG_NAME]
+    locks = LockFile(root)
+    if locks.exists():
+        locks.read()  # one that cannot be read is told now, not at the first apply
+    else:
+        locks.create(new_lineage(), None)
+        made.append(paths.LOCK_NAME)
+    atomic.write(home.config, _CONFIG.format(endpoint=_SANDBOX if in_sandbox else "").encode())
+    if _ignore(root):
+        made.append(".gitignore")
+    if common.talk.as_json:
+        common.talk.out(machine.dump({"root": str(root), "made": made}))
+    common.talk.say(f"Made a project in {printable(str(root))}: {', '.join(made)}.")
+    common.talk.say("Next: sumesync new image hero, edit hero.sume.toml, then sumesync plan.")
+
+
+def _ignore(root: Path) -> bool:
+    """Add our lines to ``.gitignore``; what is there stays."""
+    path = root / ".gitignore"
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    missing = [line for line in _IGNORED if line not in before.splitlines()]
+    if missing == [_IGNORED[0]] or not missing:
+        return False
+    gap = "" if not before or before.endswith("\n") else "\n"
+    atomic.write(path, (before + gap + "\n".join(missing) + "\n").encode())
+    return True
+
+
+def _complete_kinds(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in schemas.for_specs().kinds if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("kind", shell_complete=_complete_kinds)
+@click.argument("path", type=click.Path())
+@click.option("--prompt", help="The prompt, instead of a text to replace.")
+@options.common
+def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
+    """Write a spec of KIND (image, video) at PATH, with its fields as comments.
+
+    PATH is relative to this folder; .sume.toml is added. An existing file is never touched.
+    """
+    place = wiring.find(common, (str(Path(path).parent),))
+    known = place.schemas.kinds.get(kind)
+    if known is None:
+        close = suggest(kind, place.schemas.kinds)
+        raise UsageError(f"{printable(kind)} is not a kind", close or f"kinds: {', '.join(place.schemas.kinds)}")
+    named = path if path.endswith(paths.SPEC_SUFFIX) else path + paths.SPEC_SUFFIX
+    full = (common.folder / named).absolute()
+    if place.home.root not in [*full.parents, *full.resolve().parents]:
+        raise UsageError(f"{printable(named)} is outside the project {printable(str(place.home.root))}")
+    relative = (full if place.home.root in full.parents else full.resolve()).relative_to(place.home.root).as_posix()
+    if fault := paths.path_fault(relative):
+        raise UsageError(f"{printable(named)}: {fault}")
+    if full.exists() or full.is_symlink():
+        raise LocalStateError(f"{printable(named)} is there already", "edit it, or choose another name")
+    text = template(kind, known.fields, prompt)
+    atomic.write(projects.inside(place.home.root, relative), text.encode())
+    if common.talk.as_json:
+        common.talk.out(machine.dump({"path": relative, "kind": kind}))
+    common.talk.say(f"Wrote {relative}. Edit it, then: sumesync plan")
+
+
+def template(kind: str, fields: object, prompt: str | None) -> str:
+    """A spec of ``kind``: the prompt, and every other field as a comment with its rule."""
+    import tomli_w
+
+    known = dict(fields) if isinstance(fields, dict) else {}
+    lines = [] if kind == "image" else [f'kind = "{kind}"']
+    lines.append(tomli_w.dumps({"prompt": prompt}).strip() if prompt else f"prompt = {_HEAD['prompt']}")
+    for name, rule in known.items():
+        if name not in ("prompt", "prompt_file"):
+            lines.append(f"# {name} = {_example(rule)}")
+    lines += ["", "# [meta]", '# title = ""', "# tags = []"]
+    return "\n".join(lines) + "\n"
+
+
+def _example(rule: dict[str, object]) -> str:
+    """A value that the rule allows, and the rule."""
+    allowed = rule.get("enum")
+    if isinstance(allowed, list):
+        return f'"{allowed[0]}"'.ljust(8) + "  # " + ", ".join(map(str, allowed))
+    kind = rule.get("type")
+    if kind == "integer":
+        low, high = rule.get("minimum", 1), rule.get("maximum")
+        return f"{low}" + (f"  # {low} to {high}" if high else "")
+    examples = {"boolean": "true", "array": '["https://…"]'}
+    return examples.get(str(kind), '"…"') + (f"  # {rule['description']}" if "description" in rule else "")

@@ -1,0 +1,141 @@
+"""``status`` and ``check``: where everything stands, for people and for CI. Offline, without a key."""
+
+from __future__ import annotations
+
+import click
+
+from sumesync.cli import options, wiring
+from sumesync.cli.options import Common
+from sumesync.cli.talk import Quit
+from sumesync.core.action import Action, Plan, Verb, Why
+from sumesync.core.decide import quoted
+from sumesync.core.text import amount, count, printable
+from sumesync.errors import Exit, first_of
+from sumesync.model import Entry
+from sumesync.render import human, machine
+
+_STATES = {
+    Verb.INVALID: "invalid",
+    Verb.ATTENTION: "needs you",
+    Verb.CREATE: "not made yet",
+    Verb.UPDATE: "changed",
+    Verb.RESUME: "running",
+    Verb.FETCH: "media missing",
+    Verb.MOVE: "moved",
+    Verb.COPY: "shares a job",
+    Verb.KEEP: "up to date",
+}
+
+
+@click.command()
+@options.some
+@options.project
+@options.common
+def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+    """Show where every spec stands: its state, its job, its media. Asks nobody but the disk."""
+    session = wiring.look(wiring.find(common, paths))
+    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    entries = session.state.lock.entries
+    talk = common.talk
+    if talk.as_json:
+        talk.out(machine.dump({"specs": [_row_json(action, entries.get(action.key)) for action in plan_.actions]}))
+        return
+    if plan_.actions:
+        rows = [_row(action, entries.get(action.key)) for action in plan_.actions]
+        talk.out(human.table(("SPEC", "STATE", "JOB", "MEDIA"), rows, talk.style), newline=False)
+    spent = [job.credits for entry in entries.values() for job in entry.jobs if job.credits is not None]
+    talk.say(f"\n{human.summary(plan_, _view(common, session))}")
+    if spent:
+        talk.say(f"What is here cost {amount(sum(spent))} credits.")
+
+
+def _view(common: Common, session: wiring.Session) -> human.View:
+    from sumesync.cli.plan import view
+
+    return view(common, session)
+
+
+def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
+    state = _STATES[action.verb]
+    if action.reason.code is Why.EDITED:
+        state = "edited by hand"
+    jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
+    media = ", ".join(output.path for output in entry.outputs) if entry else ""
+    return str(action.key), state, jobs or "-", media or "-"
+
+
+def _row_json(action: Action, entry: Entry | None) -> dict[str, object]:
+    return {
+        **machine.action(action),
+        "state": _STATES[action.verb],
+        "jobs": [{"id": job.id, "state": str(job.state), "attempt": job.attempt} for job in entry.jobs] if entry else [],
+        "media": [output.path for output in entry.outputs] if entry else [],
+    }
+
+
+@click.command()
+@options.some
+@options.project
+@options.common
+def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+    """For CI: fail when specs, lock, metadata and media disagree, and name the command that mends each.
+
+    \b
+    Exit codes: 0 all agree · 2 something is out of step · 4 a paid request's outcome is unknown
+    64 a spec is invalid · 3 the lock cannot be read
+    """
+    session = wiring.look(wiring.find(common, paths))
+    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    found = list(_findings(plan_))
+    codes = plan_.codes()
+    code = first_of(codes)
+    talk = common.talk
+    if talk.as_json:
+        document = {
+            "ok": not codes,
+            "exit_code": int(code),
+            "findings": [{"path": path, "what": what, "mend": mend} for path, what, mend in found],
+        }
+        talk.out(machine.dump(document))
+    elif found:
+        for path, what, mend in found:
+            talk.out(f"{talk.style(printable(path), bold=True)}: {printable(what)}\n    {printable(mend)}")
+    if codes:
+        talk.say(f"\n{count(len(found), 'finding')}.")
+        raise Quit(code)
+    kept = count(len(plan_.actions), "spec")
+    talk.say(f"All agree: {kept}, the lock, the metadata and the media.")
+
+
+_MENDS = {
+    Verb.CREATE: "sumesync apply",
+    Verb.UPDATE: "sumesync apply",
+    Verb.RESUME: "sumesync apply",
+    Verb.FETCH: "sumesync fetch",
+    Verb.MOVE: "sumesync apply",
+    Verb.COPY: "sumesync apply",
+    Verb.KEEP: "sumesync apply",
+}
+
+
+def _findings(plan_: Plan) -> list[tuple[str, str, str]]:
+    """(where, what, the command that mends it) of everything that is out of step."""
+    found = [(problem.where, problem.what, problem.hint or "mend the spec") for problem in plan_.invalid]
+    for action in plan_.actions:
+        if action.pending and action.verb is not Verb.INVALID:
+            mend = action.hint or f"{_MENDS[action.verb]} {quoted(action.key.path)}"
+            found.append((str(action.key), f"{_STATES[action.verb]}: {action.reason.text}", mend))
+    found += [
+        (str(orphan.key), "in the lock, but its spec is gone", "sumesync apply --prune, or restore the spec")
+        for orphan in plan_.orphans
+    ]
+    found += [(c.job.id, "a job in flight that no spec asks for now", "sumesync apply") for c in plan_.collects]
+    shown = {action.fingerprint for action in plan_.actions}
+    found += [
+        (str(s.entry), "a paid request whose outcome is unknown", f"sumesync resolve {quoted(s.entry.path)}")
+        for s in plan_.unknown
+        if s.fingerprint not in shown
+    ]
+    return found
+
+

@@ -1,0 +1,82 @@
+"""How a command speaks: data on stdout, talk on stderr, colours only where somebody sees them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, TextIO
+
+import click
+
+from sumesync.core.text import without_secrets
+from sumesync.errors import Exit
+
+
+class Talk:
+    """One command's voice. ``secrets`` are taken out of everything that is said."""
+
+    def __init__(self, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
+        self._secrets = tuple(filter(None, (os.environ.get("SUME_API_KEY", "").strip(),)))
+
+    def out(self, text: str, newline: bool = True) -> None:
+        """Data. A reader who left (``| head``) is no reason to stop what is under way."""
+        _write(sys.stdout, self._clean(text) + ("\n" if newline else ""))
+
+    def raw(self, text: str) -> None:
+        """Data that is a secret and meant to be shown: the sandbox's own key."""
+        _write(sys.stdout, text + "\n")
+
+    def say(self, text: str, newline: bool = True) -> None:
+        """Talk: progress, notes, questions."""
+        if not self.quiet:
+            self.warn(text, newline)
+
+    def warn(self, text: str, newline: bool = True) -> None:
+        """Talk that ``--quiet`` does not silence."""
+        _write(sys.stderr, self._clean(text) + ("\n" if newline else ""))
+
+    def style(self, text: str, **looks: Any) -> str:
+        """For stdout."""
+        return click.style(text, **looks) if colours(sys.stdout) else text
+
+    def style_err(self, text: str, **looks: Any) -> str:
+        """For stderr."""
+        return click.style(text, **looks) if colours(sys.stderr) else text
+
+    def _clean(self, text: str) -> str:
+        return without_secrets(text, self._secrets)
+
+
+def colours(stream: TextIO) -> bool:
+    """A terminal that wants colours. FORCE_COLOR colours a pipe, too; nothing animates there."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Nobody reads any more. What follows goes nowhere, and the interpreter's last flush finds no fault.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+
+
+class Quit(Exception):
+    """End the command with this exit code; everything has been said."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(code)
+        self.code = code

@@ -1,0 +1,32 @@
+"""From what to what: the fields in which two requests differ. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sumesync.core.action import Change
+from sumesync.core.metadata import MetadataFact, clean
+from sumesync.model import Json, Wanted
+
+
+def changes(wanted: Wanted, before: MetadataFact | None) -> tuple[Change, ...]:
+    """What the spec asks for now, against what the metadata say was asked for; () when they cannot tell.
+
+    The metadata hold URLs without queries, so only those are compared.
+    """
+    if before is None or before.entry is None or before.request is None:
+        return ()
+    found = _fields(before.request, {key: clean(value) for key, value in wanted.request.items()})
+    if before.entry.kind != wanted.kind:
+        found.insert(0, Change("kind", before.entry.kind, wanted.kind))
+    if before.take != wanted.take:
+        found.append(Change("take", before.take, wanted.take))
+    return tuple(found)
+
+
+def _fields(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Change]:
+    return [
+        Change(name, before.get(name), after.get(name))
+        for name in sorted({*before, *after}, key=lambda name: (name != "prompt", name))
+        if before.get(name) != after.get(name)
+    ]

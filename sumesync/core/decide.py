@@ -1,0 +1,305 @@
+"""The decision table: one action for every state of a variant, the first row that fits. Pure.
+
+Each row is a function from a Situation to an Action, or None where it does not fit. The last row always
+fits, so the table is total; a property test says so. Money is spent by three rows alone (``retry``,
+``update``, ``create``) and all three go through ``_buy``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sumesync.core.action import Action, Change, Placed, Policy, Reason, Standing, Verb, Why
+from sumesync.core.paid import Paid
+from sumesync.core.text import count
+from sumesync.errors import Problem
+from sumesync.model import Entry, EntryKey, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that decides about one variant."""
+
+    wanted: Wanted
+    policy: Policy
+    paid: Paid
+    problems: tuple[Problem, ...] = ()
+    entry: Entry | None = None
+    """What the lock says of this very path, at whichever endpoint."""
+    origin: EntryKey | None = None
+    """An entry without a spec that is at this fingerprint: where this one was renamed from."""
+    places: tuple[Placed, ...] = ()
+    """Where each output stands; () while nothing is completed."""
+    held: frozenset[str] = frozenset()
+    """Paths where another variant's outputs are wanted and stand."""
+    taken: tuple[str, ...] = ()
+    """Files that were never ours, in the places that a new result may need."""
+    edited: tuple[str, ...] = ()
+    """The entry's present outputs that are not ours to replace."""
+    twin: EntryKey | None = None
+    """An earlier variant of this plan that buys the same fingerprint."""
+    changes: tuple[Change, ...] = ()
+    metadata_stale: bool = False
+
+    @property
+    def current(self) -> bool:
+        """Whether the lock has this entry at this fingerprint and endpoint."""
+        entry = self.entry
+        return (
+            entry is not None
+            and entry.fingerprint == self.wanted.fingerprint
+            and entry.endpoint == self.policy.endpoint
+        )
+
+    @property
+    def achieved(self) -> bool:
+        """Whether what this fingerprint stands for is known: paid for, or blessed by hand."""
+        return not self.paid.in_flight and (self.paid.completed or bool(self.paid.accepted))
+
+    def standing(self, *standings: Standing) -> tuple[Placed, ...]:
+        return tuple(place for place in self.places if place.standing in standings)
+
+
+Row = Callable[[Situation], Action | None]
+
+
+def decide(situation: Situation) -> Action:
+    """The action of the first row that fits."""
+    for row in ROWS:
+        if action := row(situation):
+            return action
+    raise AssertionError("the last row always fits")  # pragma: no cover
+
+
+def _action(situation: Situation, verb: Verb, code: Why, text: str) -> Action:
+    return Action(
+        verb=verb,
+        key=situation.wanted.key,
+        kind=situation.wanted.kind,
+        reason=Reason(code, text),
+        fingerprint=situation.wanted.fingerprint,
+        places=situation.places,
+        origin=situation.origin,
+        metadata=situation.metadata_stale,
+    )
+
+
+def _invalid(s: Situation) -> Action | None:
+    if not s.problems:
+        return None
+    return replace(_action(s, Verb.INVALID, Why.INVALID, "the spec is invalid"), problems=s.problems)
+
+
+def _unknown(s: Situation) -> Action | None:
+    if not s.paid.unknown:
+        return None
+    text = "a paid request was sent and its outcome is unknown"
+    return replace(
+        _action(s, Verb.ATTENTION, Why.UNKNOWN, text), hint=f"sumesync resolve {quoted(s.wanted.key.path)}"
+    )
+
+
+def _resume(s: Situation) -> Action | None:
+    jobs = s.paid.in_flight
+    if not jobs:
+        return None
+    text = f"{count(len(jobs), 'job')} in flight: {', '.join(job.id for job in jobs)}"
+    return replace(_action(s, Verb.RESUME, Why.IN_FLIGHT, text), jobs=s.paid.latest)
+
+
+def _keep(s: Situation) -> Action | None:
+    if not s.achieved or not s.places or s.standing(*_NOT_HERE):
+        return None
+    if s.origin is not None:
+        text = f"renamed from {s.origin}; its media are here already"
+        return replace(_action(s, Verb.MOVE, Why.RENAMED, text), records=True, jobs=s.paid.latest)
+    moved = not s.current or s.entry is None or _recorded(s.entry) != _targets(s.places)
+    code = Why.RECORD if moved else Why.METADATA if s.metadata_stale else Why.UNCHANGED
+    text = {
+        Why.RECORD: "its media are here; the lock does not say so yet",
+        Why.METADATA: "unchanged; its metadata file is out of date",
+        Why.UNCHANGED: "unchanged",
+    }[code]
+    return replace(_action(s, Verb.KEEP, code, text), records=moved, jobs=s.paid.latest)
+
+
+def _edited(s: Situation) -> Action | None:
+    """Completed, this entry, and a person has changed the file: theirs stays."""
+    by_hand = s.standing(Standing.EDITED)
+    if not s.achieved or not s.current or not by_hand or s.policy.restore_edited:
+        return None
+    spec = quoted(s.wanted.key.path)
+    text = f"edited by hand: {', '.join(place.source or place.target for place in by_hand)}"
+    return replace(
+        _action(s, Verb.KEEP, Why.EDITED, text),
+        metadata=False,
+        jobs=s.paid.latest,
+        hint=f"sumesync accept {spec} keeps it; sumesync fetch --force {spec} restores ours",
+    )
+
+
+def _blocked(s: Situation) -> Action | None:
+    """Paid for, but a file that is not ours stands where it belongs."""
+    if not s.achieved:
+        return None
+    if foreign := s.standing(Standing.TAKEN):
+        return _taken(s, tuple(place.target for place in foreign))
+    by_hand = s.standing(Standing.EDITED)
+    if by_hand and not (s.policy.replace_edited or s.policy.restore_edited):
+        return _edited_attention(s, tuple(place.target for place in by_hand))
+    return None
+
+
+def _move(s: Situation) -> Action | None:
+    """Completed, and all its bytes are in the project, not all of them in place."""
+    if not s.achieved or not s.places or s.standing(*_ABSENT):
+        return None
+    away = s.standing(Standing.ELSEWHERE)
+    copied = any(place.source in s.held for place in away)
+    verb = Verb.COPY if copied else Verb.MOVE
+    source = ", ".join(dict.fromkeys(place.source or "" for place in away))
+    if s.origin is not None:
+        code, text = Why.RENAMED, f"renamed from {s.origin}"
+    elif copied:
+        code, text = Why.COPIED, f"the same request as the one of {source}"
+    elif s.current:
+        code, text = Why.RENAMED, f"its output moves from {source}"
+    else:
+        code, text = Why.REVERTED, f"paid for before; its bytes stand at {source}"
+    return replace(_action(s, verb, code, text), records=True, jobs=s.paid.latest)
+
+
+def _not_stored(s: Situation) -> Action | None:
+    """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
+    if s.policy.store != "none" or not s.achieved or not s.current or not s.places:
+        return None
+    if s.standing(Standing.ELSEWHERE, Standing.EDITED, Standing.TAKEN):
+        return None
+    action = _action(s, Verb.KEEP, Why.NOT_STORED, "its media are not stored here; sumesync fetch brings them")
+    return replace(action, jobs=s.paid.latest)
+
+
+def _gone(s: Situation) -> Action | None:
+    """Its output is missing and cannot come back: Sume has it no more, or no job ever made it."""
+    if not s.achieved or not (s.paid.gone or not s.paid.jobs):
+        return None
+    spec = s.wanted.key.path
+    if spec in s.policy.regenerate:
+        return _buy(s, Why.REGENERATE, "its result is gone; made again because you asked")
+    what = "Sume no longer has its result" if s.paid.gone else "the accepted file is missing, and no job made it"
+    restore = "restore the file from git, or pay again: sumesync apply --regenerate " + quoted(spec)
+    return replace(_action(s, Verb.ATTENTION, Why.GONE, what), hint=restore)
+
+
+def _fetch(s: Situation) -> Action | None:
+    if not s.achieved:
+        return None
+    missing = s.standing(Standing.MISSING, Standing.EDITED)
+    reverted = not s.current and s.origin is None
+    paths = ", ".join(place.target for place in missing) or "its media"
+    code = Why.REVERTED if reverted else Why.MISSING
+    text = "paid for before; downloaded again" if reverted else f"missing: {paths}"
+    return replace(_action(s, Verb.FETCH, code, text), jobs=s.paid.latest, records=True)
+
+
+def _retry(s: Situation) -> Action | None:
+    """Some of its jobs ended badly. Only a person's word pays for them again."""
+    failed = s.paid.failed
+    if not failed:
+        return None
+    said = ", ".join(f"{job.id} {job.state}{f': {job.error.code}' if job.error else ''}" for job in failed)
+    if s.policy.retry_failed:
+        return _blocked_buy(s) or _buy(s, Why.RETRY, f"tried again because you asked; before: {said}")
+    hint = f"sumesync apply --retry-failed {quoted(s.wanted.key.path)}, or change the spec"
+    return replace(_action(s, Verb.ATTENTION, Why.FAILED, said), hint=hint, jobs=failed)
+
+
+def _blocked_buy(s: Situation) -> Action | None:
+    """What must be decided before a new result can take the place: files of others, edits by hand."""
+    if s.taken:
+        return _taken(s, s.taken)
+    if s.edited and not s.policy.replace_edited:
+        return _edited_attention(s, s.edited)
+    return None
+
+
+def _update(s: Situation) -> Action | None:
+    if s.entry is None or s.entry.endpoint != s.policy.endpoint:
+        return None
+    fields = ", ".join(change.field for change in s.changes)
+    text = f"changed: {fields}" if fields else "changed; what it was before is not recorded here"
+    return _buy(s, Why.CHANGED, text)
+
+
+def _create(s: Situation) -> Action:
+    if s.entry is not None:
+        was = "in the sandbox" if s.entry.endpoint != "sume" else "at Sume"
+        return _buy(s, Why.OTHER_ENDPOINT, f"made {was} only")
+    return _buy(s, Why.NEW, "new")
+
+
+def _buy(s: Situation, code: Why, text: str) -> Action:
+    """The only place where an action comes to cost something."""
+    if s.twin is not None:
+        text = f"the same request as {s.twin}: one job serves both (take = 2 asks for another)"
+        return replace(_action(s, Verb.COPY, Why.TWIN, text), twin=s.twin, places=(), records=True)
+    verb = Verb.UPDATE if s.entry is not None and s.entry.endpoint == s.policy.endpoint else Verb.CREATE
+    return replace(
+        _action(s, verb, code, text),
+        pays=1,
+        attempt=s.paid.attempts + 1,
+        changes=s.changes,
+        places=(),
+    )
+
+
+def _taken(s: Situation, files: tuple[str, ...]) -> Action:
+    path = s.wanted.key.path
+    shown = ", ".join(files)
+    hint = f"move the file, set [output] name, or take it as this spec's media: sumesync accept {quoted(path)}"
+    problem = Problem(path, f"its output would take the place of {shown}, which sumesync did not write", hint)
+    return replace(_action(s, Verb.INVALID, Why.TAKEN, f"{shown} is not ours"), problems=(problem,))
+
+
+def _edited_attention(s: Situation, files: tuple[str, ...]) -> Action:
+    spec = quoted(s.wanted.key.path)
+    text = f"changed, and {', '.join(files)} was edited by hand"
+    hint = f"sumesync accept {spec} keeps the file; sumesync apply --replace-edited {spec} replaces it"
+    return replace(_action(s, Verb.ATTENTION, Why.EDITED_CHANGED, text), hint=hint, changes=s.changes)
+
+
+def quoted(path: str) -> str:
+    """``path`` as one word of a shell's command line."""
+    return shlex.quote(path)
+
+
+def _recorded(entry: Entry) -> set[str]:
+    return {output.path for output in entry.outputs}
+
+
+def _targets(places: tuple[Placed, ...]) -> set[str]:
+    return {place.target for place in places}
+
+
+_NOT_HERE: Final = (Standing.ELSEWHERE, Standing.MISSING, Standing.EDITED, Standing.TAKEN)
+_ABSENT: Final = (Standing.MISSING, Standing.EDITED, Standing.TAKEN)
+
+ROWS: Final[tuple[Row, ...]] = (
+    _invalid,
+    _unknown,
+    _resume,
+    _keep,
+    _edited,
+    _blocked,
+    _move,
+    _not_stored,
+    _gone,
+    _fetch,
+    _retry,
+    _blocked_buy,
+    _update,
+    _create,
+)

@@ -1,0 +1,61 @@
+"""Identity of a request: ``v1:`` + sha256 of its canonical JSON (RFC 8785). Values, never bytes.
+
+v1 stays computable for ever: a new version of this module must never make a paid job anew, so
+nothing here may change for values that v1 accepts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sumesync.model import Json
+
+# RFC 8785 numbers are doubles: beyond this an integer need not survive.
+_EXACT = 2**53 - 1
+_TAG = "$int"
+
+
+def fingerprint(kind: str, request: Mapping[str, Json], take: int = 1) -> str:
+    """The fingerprint of ``request`` as it would be sent. Raises ValueError for NaN and infinity."""
+    import rfc8785
+
+    value = {"kind": kind, "request": identity(dict(request)), "take": take}
+    return "v1:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def identity(value: Json) -> Any:
+    """``value`` as RFC 8785 can say it, without merging two different values.
+
+    Whole numbers beyond 2^53 (seeds) that a double cannot hold become ``{"$int": "…"}``; keys that begin
+    with ``$`` get another ``$``, so that no user's table can be mistaken for one of those.
+    """
+    if isinstance(value, dict):
+        return {("$" + key if key.startswith("$") else key): identity(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [identity(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
+        return _large(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
+    return value
+
+
+def _large(value: int) -> Any:
+    try:
+        double = float(value)
+    except OverflowError:
+        return {_TAG: str(value)}
+    return double if int(double) == value else {_TAG: str(value)}
+
+
+def submission_key(lineage: str, fingerprint_: str, attempt: int) -> str:
+    """The idempotency key of one submission: 64 hex digits, the same for the same project, request and attempt."""
+    return hashlib.sha256(f"{lineage}\n{fingerprint_}\n{attempt}".encode()).hexdigest()
+
+
+def workspace_digest(workspace_id: str) -> str:
+    """What the lock keeps of the workspace: enough to know it again, not to name it."""
+    return "sha256:" + hashlib.sha256(b"sume workspace\n" + workspace_id.encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""Kinds of paid work, read from the one place that declares them: ``schemas/spec.schema.json``.
+
+A kind is one entry under ``$defs`` with an ``x-sume`` block (route, usual and longest duration, which
+field says how many outputs, what to show in a plan) and its request fields as ``properties``.
+Everything else (validation, plan, apply, sandbox, ``new``) goes by this value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+DEFAULT_KIND: Final = "image"
+PROMPT_FIELDS: Final = frozenset({"prompt", "prompt_file"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. Times are seconds; ``media`` is the family of its outputs (image, video); ``fields`` maps each
+    request field to its JSON Schema."""
+
+    name: str
+    route: str
+    expected_seconds: float
+    wait_seconds: float
+    media: str
+    fields: Mapping[str, Mapping[str, Any]]
+    outputs_field: str | None = None
+    shown: tuple[str, ...] = ()
+
+    def outputs(self, request: Mapping[str, Any]) -> int:
+        """How many outputs ``request`` asks for."""
+        asked = request.get(self.outputs_field, 1) if self.outputs_field else 1
+        return asked if isinstance(asked, int) and asked > 0 else 1
+
+
+Kinds = Mapping[str, Kind]
+
+
+def kinds_of(spec_schema: Mapping[str, Any]) -> Kinds:
+    """The kinds that a spec schema declares, by name."""
+    return {
+        name: _kind(name, entry) for name, entry in spec_schema["$defs"].items() if "x-sume" in entry
+    }
+
+
+def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
+    facts = entry["x-sume"]
+    return Kind(
+        name=name,
+        route=facts["route"],
+        expected_seconds=facts["expected_seconds"],
+        wait_seconds=facts["wait_seconds"],
+        media=facts["media"],
+        fields=entry["properties"],
+        outputs_field=facts.get("outputs_field"),
+        shown=tuple(facts.get("shown", ())),
+    )

@@ -1,0 +1,271 @@
+"""``sume.lock``: text to values and back. Pure; the disk reads and replaces the file.
+
+The file is TOML: a header, then one ``[[entry]]`` block an entry, ordered by the sha256 of the path, so that
+neighbours in a folder are not neighbours in the lock and branches seldom conflict. ``patch`` keeps
+the text of every block that it does not change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import tomli
+import tomli_w
+
+from sumesync.core import paths
+from sumesync.core.ids import is_job_id
+from sumesync.errors import LocalStateError
+from sumesync.model import SANDBOX, SUME, Entry, EntryKey, JobError, JobRecord, JobState, Lock, Output, Past
+
+FORMAT_VERSION: Final = 1
+_BLOCK: Final = "[[entry]]\n"
+_HEADING: Final = (
+    "# sume.lock: what sumesync last achieved. Written by sumesync; commit it, do not edit it.\n"
+)
+_MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+REBUILD_HINT: Final = "restore it from git, or run: sumesync lock rebuild"
+
+
+class LockFault(LocalStateError):
+    """The lock cannot be read. It is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockText:
+    """A lock as it stands in its file: its value, and the text of each block."""
+
+    lock: Lock
+    blocks: Mapping[EntryKey, str]
+
+
+def new_text(lineage: str, workspace: str | None = None) -> str:
+    """A lock without entries: the header alone."""
+    return _header(lineage, workspace)
+
+
+def read(text: str) -> LockText:
+    """Raises LockFault, naming the line and the command that mends it."""
+    text = text.replace("\r\n", "\n")
+    if marker := _MARKER.search(text):
+        line = text.count("\n", 0, marker.start()) + 1
+        raise LockFault(
+            f"{paths.LOCK_NAME}:{line}: merge conflict markers",
+            "take either side (git checkout --ours sume.lock), then run: sumesync lock rebuild",
+        )
+    try:
+        document = tomli.loads(text)
+    except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:
+        line = getattr(error, "lineno", 1)
+        raise LockFault(f"{paths.LOCK_NAME}:{line}: not a lock that reads ({error})"[:200], REBUILD_HINT) from None
+    lock = _lock(document)
+    return LockText(lock, _blocks(text, lock))
+
+
+def patch(text: str, changes: Mapping[EntryKey, Entry | None], workspace: str | None = None) -> str:
+    """``text`` with these entries replaced, added or (None) removed, and nothing else touched.
+
+    ``workspace`` fills the header's digest in where it is still missing.
+    """
+    current = read(text)
+    blocks = dict(current.blocks)
+    for key, entry in changes.items():
+        if entry is None:
+            blocks.pop(key, None)
+        elif current.lock.entries.get(key) != entry:
+            blocks[key] = _block(entry)
+    header = _header(current.lock.lineage, current.lock.workspace or workspace)
+    return header + "".join("\n" + blocks[key] for key in sorted(blocks, key=_order))
+
+
+def render(lock: Lock) -> str:
+    """The text of a whole lock, made anew."""
+    return patch(_header(lock.lineage, lock.workspace), lock.entries)
+
+
+def _order(key: EntryKey) -> tuple[str, str, str]:
+    return hashlib.sha256(key.path.encode()).hexdigest(), key.path, key.variant
+
+
+# --- Writing ---------------------------------------------------------------------------------------
+
+
+def _header(lineage: str, workspace: str | None) -> str:
+    values: dict[str, Any] = {"format_version": FORMAT_VERSION, "lineage": lineage}
+    if workspace:
+        values["workspace"] = workspace
+    return _HEADING + tomli_w.dumps(values)
+
+
+def _block(entry: Entry) -> str:
+    table: dict[str, Any] = {"path": entry.key.path}
+    if entry.key.variant:
+        table["variant"] = entry.key.variant
+    table.update(past_table(entry.present))
+    if entry.history:
+        table["history"] = [past_table(past) for past in entry.history]
+    lines = tomli_w.dumps({"entry": [table]}).split("\n")
+    # One blank line stands between entries and none inside: a merge then never splits an entry.
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def past_table(past: Past) -> dict[str, Any]:
+    """A request and what was paid for it, as the lock and the metadata write it."""
+    table: dict[str, Any] = {"kind": past.kind, "fingerprint": past.fingerprint}
+    if past.endpoint != SUME:
+        table["endpoint"] = past.endpoint
+    if past.jobs:
+        table["jobs"] = [job_table(job) for job in past.jobs]
+    if past.accepted:
+        table["accepted"] = [output_table(output) for output in past.accepted]
+    return table
+
+
+def job_table(job: JobRecord) -> dict[str, Any]:
+    table: dict[str, Any] = {"id": job.id, "state": str(job.state), "attempt": job.attempt}
+    if job.credits is not None:
+        table["credits"] = job.credits
+    if job.error is not None:
+        table["error"] = {"code": job.error.code}
+        if job.error.request_id:
+            table["error"]["request_id"] = job.error.request_id
+    if job.outputs:
+        table["outputs"] = [output_table(output) for output in job.outputs]
+    return table
+
+
+def output_table(output: Output) -> dict[str, Any]:
+    return {
+        "index": output.index,
+        "path": output.path,
+        "sha256": output.sha256,
+        "size": output.size,
+        "media_type": output.media_type,
+    }
+
+
+# --- Reading ---------------------------------------------------------------------------------------
+
+
+def _blocks(text: str, lock: Lock) -> dict[EntryKey, str]:
+    """The text of each entry. A line ``[[entry]]`` cannot stand inside a string: ours are on one line."""
+    parts = [part.rstrip("\n") + "\n" for part in text.split(_BLOCK)[1:]]
+    if len(parts) != len(lock.entries):
+        return {key: _block(entry) for key, entry in lock.entries.items()}
+    return {key: _BLOCK + part for key, part in zip(lock.entries, parts, strict=True)}
+
+
+def _lock(document: dict[str, Any]) -> Lock:
+    version = document.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise LockFault(
+            f"{paths.LOCK_NAME} has format {version}; this sumesync reads up to {FORMAT_VERSION}",
+            "update sumesync: pip install --upgrade sumesync",
+        )
+    where = paths.LOCK_NAME
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise LockFault(f"{where} does not say its format_version", REBUILD_HINT)
+    entries: dict[EntryKey, Entry] = {}
+    for number, table in enumerate(_tables(document, "entry", where), start=1):
+        entry = _entry(table, f"{where}, entry {number}")
+        if entry.key in entries:
+            raise LockFault(f"{where} has two entries of {entry.key}", REBUILD_HINT)
+        entries[entry.key] = entry
+    lineage = _text(document, "lineage", where)
+    if not re.fullmatch(r"[0-9a-f]{32}", lineage):
+        raise LockFault(f"{where}: lineage is not one that sumesync wrote", REBUILD_HINT)
+    return Lock(lineage, _text(document, "workspace", where, "") or None, entries)
+
+
+def _entry(table: dict[str, Any], where: str) -> Entry:
+    path = _text(table, "path", where)
+    where = f"{paths.LOCK_NAME}: {path!r}"
+    if paths.path_fault(path):
+        raise LockFault(f"{where} is not a path in the project", REBUILD_HINT)
+    past = read_past(table, where)
+    return Entry(
+        key=EntryKey(path, _text(table, "variant", where, "")),
+        fingerprint=past.fingerprint,
+        kind=past.kind,
+        endpoint=past.endpoint,
+        jobs=past.jobs,
+        accepted=past.accepted,
+        history=tuple(read_past(item, where) for item in _tables(table, "history", where)),
+    )
+
+
+def read_past(table: dict[str, Any], where: str) -> Past:
+    """The inverse of ``past_table``. Raises LockFault."""
+    fingerprint = _text(table, "fingerprint", where)
+    if not re.fullmatch(r"v[0-9]+:[0-9a-f]{64}", fingerprint):
+        raise LockFault(f"{where}: {fingerprint[:80]!r} is not a fingerprint", REBUILD_HINT)
+    endpoint = _text(table, "endpoint", where, SUME)
+    if endpoint not in (SUME, SANDBOX):
+        raise LockFault(f"{where}: unknown endpoint {endpoint[:80]!r}", REBUILD_HINT)
+    return Past(
+        fingerprint=fingerprint,
+        kind=_text(table, "kind", where),
+        endpoint=endpoint,
+        jobs=tuple(read_job(item, where) for item in _tables(table, "jobs", where)),
+        accepted=tuple(read_output(item, where) for item in _tables(table, "accepted", where)),
+    )
+
+
+def read_job(table: dict[str, Any], where: str) -> JobRecord:
+    """The inverse of ``job_table``. Raises LockFault."""
+    state = _text(table, "state", where)
+    if state not in set(JobState):
+        raise LockFault(f"{where}: unknown job state {state[:80]!r}", REBUILD_HINT)
+    job_id = _text(table, "id", where)
+    if not is_job_id(job_id):
+        raise LockFault(f"{where}: {job_id[:80]!r} is not a job id", REBUILD_HINT)
+    cost = table.get("credits")
+    error = table.get("error")
+    return JobRecord(
+        id=job_id,
+        state=JobState(state),
+        attempt=_number(table, "attempt", where),
+        credits=cost if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        error=JobError(_text(error, "code", where), error.get("request_id")) if isinstance(error, dict) else None,
+        outputs=tuple(read_output(item, where) for item in _tables(table, "outputs", where)),
+    )
+
+
+def read_output(table: dict[str, Any], where: str) -> Output:
+    """The inverse of ``output_table``. Raises LockFault."""
+    path, sha256 = _text(table, "path", where), _text(table, "sha256", where)
+    if fault := paths.path_fault(path):
+        raise LockFault(f"{where}: an output at {path!r}: {fault}", REBUILD_HINT)
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise LockFault(f"{where}: {sha256[:80]!r} is not a sha256", REBUILD_HINT)
+    return Output(
+        index=_number(table, "index", where),
+        path=path,
+        sha256=sha256,
+        size=_number(table, "size", where),
+        media_type=_text(table, "media_type", where),
+    )
+
+
+def _text(table: dict[str, Any], key: str, where: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str):
+        raise LockFault(f"{where}: {key} is missing or not text", REBUILD_HINT)
+    return value
+
+
+def _number(table: dict[str, Any], key: str, where: str) -> int:
+    value = table.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise LockFault(f"{where}: {key} is missing or not a number", REBUILD_HINT)
+    return value
+
+
+def _tables(table: dict[str, Any], key: str, where: str) -> Iterable[dict[str, Any]]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise LockFault(f"{where}: {key} is not a list of tables", REBUILD_HINT)
+    return value

@@ -1,0 +1,111 @@
+"""``NAME.sume.json``: what people and other programs read about an entry. Pure.
+
+The lock wins over it. It keeps the resolved request, which is where "from what to what" comes from, and
+enough to make the lock again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sumesync.core import paths
+from sumesync.core.lock import LockFault, past_table, read_past
+from sumesync.core.text import without_queries
+from sumesync.model import Entry, EntryKey, Json, Wanted
+
+FORMAT_VERSION: Final = 1
+MAX_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFact:
+    """A metadata file as it stands: ``digest`` of its text, and what it says. ``ours`` is False for a file
+    that sumesync did not write; ``entry`` is None where it cannot be read."""
+
+    digest: str
+    ours: bool
+    entry: Entry | None = None
+    take: int = 1
+    request: Mapping[str, Json] | None = None
+
+
+def path_of(key: EntryKey) -> str:
+    """Where the metadata of an entry stand: beside the spec, one file a variant."""
+    stem = key.path.removesuffix(paths.SPEC_SUFFIX)
+    return f"{stem}-{key.variant}{paths.METADATA_SUFFIX}" if key.variant else stem + paths.METADATA_SUFFIX
+
+
+def render(wanted: Wanted, entry: Entry) -> str:
+    """The text of the metadata of ``entry``, made from ``wanted``."""
+    document: dict[str, Any] = {"format_version": FORMAT_VERSION, "spec": entry.key.path}
+    if entry.key.variant:
+        document["variant"] = entry.key.variant
+    document["take"] = wanted.take
+    document["request"] = clean(dict(wanted.request))
+    if wanted.meta:
+        document["meta"] = clean(dict(wanted.meta))
+    document.update(past_table(entry.present))
+    if entry.history:
+        document["history"] = [past_table(past) for past in entry.history]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def clean(value: Json) -> Json:
+    """``value`` without the queries of its URLs: they may be signatures."""
+    if isinstance(value, str):
+        return without_queries(value)
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, dict):
+        return {key: clean(item) for key, item in value.items()}
+    return value
+
+
+def digest(text: str) -> str:
+    """Of a metadata text; git may have given it CRLF."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read(text: str) -> MetadataFact:
+    """What a metadata file says. Never raises: a file that does not read is stale, or not ours."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return MetadataFact(digest(text), ours=False)
+    if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
+        return MetadataFact(digest(text), ours=False)
+    try:
+        entry = _entry(document)
+    except LockFault:
+        return MetadataFact(digest(text), ours="spec" in document and "fingerprint" in document)
+    take, request = document.get("take"), document.get("request")
+    return MetadataFact(
+        digest(text),
+        ours=True,
+        entry=entry,
+        take=take if isinstance(take, int) else 1,
+        request=request if isinstance(request, dict) else None,
+    )
+
+
+def _entry(document: dict[str, Any]) -> Entry:
+    where = "metadata"
+    path, variant, history = document.get("spec"), document.get("variant", ""), document.get("history", [])
+    if not isinstance(path, str) or not isinstance(variant, str) or paths.path_fault(path):
+        raise LockFault(f"{where}: spec is not a path")
+    if not isinstance(history, list) or not all(isinstance(item, dict) for item in history):
+        raise LockFault(f"{where}: history is not a list")
+    past = read_past(document, where)
+    return Entry(
+        EntryKey(path, variant),
+        past.fingerprint,
+        past.kind,
+        past.endpoint,
+        past.jobs,
+        past.accepted,
+        tuple(read_past(item, where) for item in history),
+    )

@@ -1,0 +1,84 @@
+"""Paths in our files: POSIX-style, relative to the project, proved to stay inside it. Pure.
+
+Whether a link leads out of the project is for the disk to tell; what a path *says* is decided here,
+for all systems at once, so that a project made on Linux can be cloned on Windows and macOS.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from typing import Final
+
+_RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN: Final = frozenset('<>:"|?*\\')
+# Folders that are a tool's own: git runs what is in .git, GitHub what is in .github.
+_PROTECTED: Final = frozenset({".git", ".github", ".sume"})
+SPEC_SUFFIX: Final = ".sume.toml"
+METADATA_SUFFIX: Final = ".sume.json"
+LOCK_NAME: Final = "sume.lock"
+CONFIG_NAME: Final = "sumesync.toml"
+# NAME_MAX of the usual file systems, in bytes of UTF-8; leaves room for ".part" names of ours.
+_LONGEST: Final = 200
+
+
+def name_fault(name: str) -> str:
+    """Why ``name`` cannot be a file or folder name everywhere; "" when it can."""
+    if name in ("", ".", ".."):
+        return f"{name or 'an empty name'} is not a name"
+    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in name):
+        return "the name holds a control, bidirectional or undecodable character"
+    if bad := sorted(_FORBIDDEN.intersection(name)):
+        return f"the name holds {' '.join(bad)}, which Windows does not allow"
+    if name[-1] in ". " or name[0] == " ":
+        return "the name begins with a space or ends in a space or dot, which Windows does not keep"
+    if _RESERVED.fullmatch(name):
+        return f"Windows reserves the name {name}"
+    if len(name.encode()) > _LONGEST:
+        return f"the name is longer than {_LONGEST} bytes"
+    if folded(name) in _PROTECTED or re.fullmatch(r"git~[0-9]+", name, re.IGNORECASE):
+        return f"{name} is a folder of git, GitHub or sumesync itself"
+    return ""
+
+
+def path_fault(path: str) -> str:
+    """Why ``path`` (relative to the project) is not one that we would write; "" when it is."""
+    return next((fault for part in path.split("/") if (fault := name_fault(part))), "")
+
+
+def join(folder: str, relative: str) -> tuple[str, str]:
+    """``relative``, as a spec in ``folder`` says it, relative to the project: (path, fault).
+
+    The path is "" for the project's root itself and when there is a fault.
+    """
+    if "\\" in relative:
+        return "", "paths are written with /, also on Windows"
+    if relative.startswith(("/", "~")) or re.match(r"[A-Za-z]:", relative):
+        return "", "the path must be relative to the spec"
+    path = posixpath.normpath(posixpath.join(folder, relative))
+    if path == ".":
+        return "", ""
+    if path == ".." or path.startswith("../"):
+        return "", "the path leads outside the project"
+    fault = path_fault(path)
+    return ("" if fault else path), fault
+
+
+def under(folder: str, name: str) -> str:
+    """``name`` in ``folder``; "" is the project's root."""
+    return f"{folder}/{name}" if folder else name
+
+
+def parent(path: str) -> str:
+    return posixpath.dirname(path)
+
+
+def folded(path: str) -> str:
+    """``path`` as a file system that knows neither case nor Unicode forms sees it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def spec_stem(path: str) -> str:
+    """``launch/hero.sume.toml`` -> ``hero``."""
+    return posixpath.basename(path).removesuffix(SPEC_SUFFIX)

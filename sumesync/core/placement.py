@@ -1,0 +1,176 @@
+"""Where outputs belong, and where their bytes stand now. Pure.
+
+The names: ``stem.ext`` for the first output, ``stem-2.ext`` for the second; a variant's stem is
+``stem-VALUE``. An output whose place was taken when it came landed as ``stem.JOB.ext``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sumesync.core import paths
+from sumesync.core.action import Observed, Placed, Standing
+from sumesync.core.ids import for_name
+from sumesync.core.paid import Paid, pasts
+from sumesync.model import EntryKey, Fact, FileFact, FileKind, Lock, Output, Wanted
+
+# A stem is taken by any media file of that name: the result's extension is known only when it is there.
+MEDIA_SUFFIXES: Final = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".heic", ".bmp", ".tif", ".tiff", ".svg"),
+        *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mp3", ".wav", ".m4a", ".ogg", ".flac"),
+    )
+)
+
+
+def stem_of(wanted: Wanted, index: int) -> str:
+    stem = f"{wanted.stem}-{wanted.key.variant}" if wanted.key.variant else wanted.stem
+    return stem if index == 1 else f"{stem}-{index}"
+
+
+def target_of(wanted: Wanted, index: int, suffix: str) -> str:
+    """Where output ``index`` of a variant belongs; ``suffix`` with its dot."""
+    return paths.under(wanted.folder, stem_of(wanted, index) + suffix)
+
+
+def beside_of(wanted: Wanted, index: int, suffix: str, job_id: str) -> str:
+    """Where it lands when its place is taken."""
+    return paths.under(wanted.folder, f"{stem_of(wanted, index)}.{for_name(job_id)}{suffix}")
+
+
+def suffix_of(path: str) -> str:
+    return posixpath.splitext(path)[1].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What we wrote, ever, as far as lock and ledger know: only such bytes may be replaced or removed."""
+
+    hashes: frozenset[str] = frozenset()
+    recorded: frozenset[str] = frozenset()
+    """Paths where lock entries say an output stands."""
+    standing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """hash -> the paths where those bytes stand now."""
+
+    def owns(self, fact: FileFact) -> bool:
+        return fact.kind is not FileKind.OTHER and fact.sha256 in self.hashes
+
+
+def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
+    """The bytes that are ours. What a person accepted is the person's: it can be moved, never replaced."""
+    written = {output.sha256 for fact in facts for output in fact.job.outputs}
+    blessed: set[str] = set()
+    recorded: set[str] = set()
+    for _, past in pasts(lock):
+        written.update(output.sha256 for job in past.jobs for output in job.outputs)
+        blessed.update(output.sha256 for output in past.accepted)
+        recorded.update(output.path for job in past.jobs for output in job.outputs)
+        recorded.update(output.path for output in past.accepted)
+    standing: dict[str, list[str]] = {}
+    for path in sorted(observed.files):
+        fact = observed.files[path]
+        if fact.kind is not FileKind.OTHER and fact.sha256 in written | blessed:
+            standing.setdefault(fact.sha256, []).append(path)
+    places = {sha256: tuple(found) for sha256, found in standing.items()}
+    return Ours(frozenset(written), frozenset(recorded), places)
+
+
+def paths_of_interest(
+    wanted: Iterable[Wanted], lock: Lock, facts: Iterable[Fact], paid: Mapping[str, Paid]
+) -> set[str]:
+    """Every path whose bytes the plan may ask about."""
+    found = {output.path for fact in facts for output in fact.job.outputs}
+    for _, past in pasts(lock):
+        found.update(output.path for job in past.jobs for output in job.outputs)
+        found.update(output.path for output in past.accepted)
+    for variant in wanted:
+        known = paid.get(variant.fingerprint)
+        for blessed in (True, False):
+            for output in known.outputs(variant.key, blessed) if known else ():
+                found.add(target_of(variant, output.index, suffix_of(output.path)))
+    return found
+
+
+def place(
+    wanted: Wanted, paid: Paid, current: bool, files: Mapping[str, FileFact], own: Ours, blessed: bool = True
+) -> tuple[Placed, ...]:
+    """Each output of a completed request, and where it stands. ``current``: the lock says that this
+    entry is at this fingerprint, so what stands at its recorded paths is this request's. ``blessed``: what a
+    person accepted counts."""
+    outputs = sorted(paid.outputs(wanted.key, blessed), key=lambda output: output.index)
+    return tuple(_place(wanted, output, current, files, own, paid) for output in outputs)
+
+
+def _place(
+    wanted: Wanted, output: Output, current: bool, files: Mapping[str, FileFact], own: Ours, paid: Paid
+) -> Placed:
+    target = target_of(wanted, output.index, suffix_of(output.path))
+    there = files.get(target)
+    if _same(there, output):
+        return Placed(output, target, Standing.HERE, target)
+    recorded = files.get(output.path) if current else None
+    besides = {beside_of(wanted, output.index, suffix_of(output.path), job.id) for job in paid.jobs}
+    if there is not None and output.path in besides and _same(recorded, output):
+        return Placed(output, output.path, Standing.HERE, output.path)
+    if recorded is not None and not own.owns(recorded):
+        # By hand, or by a program: either way not ours, and not to be lost.
+        edited = not _same(recorded, output)
+        if edited:
+            return Placed(output, target, Standing.EDITED, output.path)
+    if there is not None and not own.owns(there):
+        standing = Standing.EDITED if target in own.recorded else Standing.TAKEN
+        return Placed(output, target, standing)
+    sources = own.standing.get(output.sha256, ())
+    if sources:
+        return Placed(output, target, Standing.ELSEWHERE, output.path if output.path in sources else sources[0])
+    return Placed(output, target, Standing.MISSING)
+
+
+def _same(fact: FileFact | None, output: Output) -> bool:
+    return fact is not None and fact.kind is not FileKind.OTHER and fact.sha256 == output.sha256
+
+
+def taken(wanted: Wanted, count: int, observed: Observed, own: Ours) -> tuple[str, ...]:
+    """Media files that hold a stem of this variant and were never ours. Their bytes would be at risk."""
+    stems = {paths.folded(stem_of(wanted, index)) for index in range(1, count + 1)}
+    found = []
+    for name in sorted(observed.names.get(wanted.folder, frozenset())):
+        stem, suffix = posixpath.splitext(paths.folded(name))
+        path = paths.under(wanted.folder, name)
+        if suffix in MEDIA_SUFFIXES and stem in stems and path not in own.recorded:
+            fact = observed.files.get(path)
+            if fact is None or not own.owns(fact):
+                found.append(path)
+    return tuple(found)
+
+
+def edited(outputs: Iterable[Output], observed: Observed, own: Ours) -> tuple[str, ...]:
+    """Those of ``outputs`` where bytes stand that are not ours to replace."""
+    found = []
+    for output in outputs:
+        fact = observed.files.get(output.path)
+        if fact is not None and not own.owns(fact):
+            found.append(output.path)
+    return tuple(found)
+
+
+def stems(wanted: Wanted, count: int) -> Iterator[tuple[str, str]]:
+    """(folder, stem) of each output, folded: what a variant reserves among specs."""
+    for index in range(1, count + 1):
+        yield paths.folded(wanted.folder), paths.folded(stem_of(wanted, index))
+
+
+def clashes(wanted: Iterable[Wanted], counts: Mapping[EntryKey, int]) -> dict[EntryKey, EntryKey]:
+    """Variants that would write a stem that another writes: each with the other."""
+    holders: dict[tuple[str, str], EntryKey] = {}
+    found: dict[EntryKey, EntryKey] = {}
+    for variant in wanted:
+        for stem in stems(variant, counts[variant.key]):
+            holder = holders.setdefault(stem, variant.key)
+            if holder != variant.key:
+                found.setdefault(variant.key, holder)
+                found.setdefault(holder, variant.key)
+    return found

@@ -1,0 +1,266 @@
+"""``plan(...)``: specs, lock, ledger, journal and disk as values in, an ordered plan out. Pure.
+
+It reads no clock, disk or network and needs no key, so it is safe on a stranger's pull request. The
+whole project is planned always; ``only`` narrows the result afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sumesync.core import metadata, placement
+from sumesync.core.action import (
+    Action,
+    Collect,
+    Observed,
+    Orphan,
+    Plan,
+    Policy,
+    Reason,
+    Standing,
+    Verb,
+    Why,
+)
+from sumesync.core.changes import changes
+from sumesync.core.decide import Situation, decide
+from sumesync.core.kinds import Kinds
+from sumesync.core.paid import Index, Paid, index
+from sumesync.core.placement import Ours
+from sumesync.errors import Problem
+from sumesync.model import Entry, EntryKey, Fact, FileKind, Lock, Step, Submission, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What people wrote: valid variants, and everything wrong with the rest."""
+
+    wanted: tuple[Wanted, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    """Of specs, by their ``path``."""
+    config_problems: tuple[Problem, ...] = ()
+    spec_paths: frozenset[str] = frozenset()
+    """Every spec file there is, valid or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was achieved: the lock, the ledger's facts and the journal."""
+
+    lock: Lock
+    facts: tuple[Fact, ...] = ()
+    journal: tuple[Submission, ...] = ()
+
+
+def plan(project: Project, state: State, observed: Observed, policy: Policy, kinds: Kinds) -> Plan:
+    """The plan of the whole project."""
+    paid = index(state.lock, state.facts, state.journal, policy.endpoint)
+    view = _View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
+    actions = _decide_all(view)
+    taken_over = {action.origin for action in actions if action.origin}
+    return Plan(
+        actions=tuple(sorted(actions, key=lambda action: action.key)),
+        orphans=tuple(_orphans(view, taken_over)),
+        collects=tuple(_collects(view)),
+        unknown=tuple(s for s in state.journal if _is_unknown(s) and s.lineage == state.lock.lineage),
+        other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
+        replaces_other=tuple(_replaces_other(view, actions)),
+        problems=project.config_problems,
+    )
+
+
+def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
+    """``plan_`` narrowed to variants that ``chosen`` accepts; a rename is in if either end is. Problems of
+    settings and unknown payments stay: they concern every run."""
+    return replace(
+        plan_,
+        actions=tuple(
+            action
+            for action in plan_.actions
+            if chosen(action.key) or (action.origin is not None and chosen(action.origin))
+        ),
+        orphans=tuple(orphan for orphan in plan_.orphans if chosen(orphan.key)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    project: Project
+    state: State
+    observed: Observed
+    policy: Policy
+    kinds: Kinds
+    paid: Index
+    own: Ours
+
+    def entry(self, key: EntryKey) -> Entry | None:
+        return self.state.lock.entries.get(key)
+
+    def known(self, wanted: Wanted) -> Paid:
+        return self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
+
+    def outputs(self, wanted: Wanted) -> int:
+        return self.kinds[wanted.kind].outputs(wanted.request)
+
+
+def _decide_all(view: _View) -> list[Action]:
+    variants = sorted(view.project.wanted, key=lambda wanted: wanted.key)
+    problems = _problems(view, variants)
+    held = _held(view, variants)
+    origins = _origins(view, variants)
+    buyers: dict[str, EntryKey] = {}
+    actions = [_action_of_broken(view, path, found) for path, found in _broken(view, variants).items()]
+    for wanted in variants:
+        situation = _situation(view, wanted, problems.get(wanted.key, ()), held)
+        situation = replace(situation, origin=origins.get(wanted.key), twin=buyers.get(wanted.fingerprint))
+        action = decide(situation)
+        if action.pays:
+            buyers[wanted.fingerprint] = wanted.key
+        actions.append(action)
+    return actions
+
+
+def _situation(
+    view: _View, wanted: Wanted, problems: tuple[Problem, ...], held: Mapping[str, frozenset[EntryKey]]
+) -> Situation:
+    entry = view.entry(wanted.key)
+    known = view.known(wanted)
+    current = _current(entry, wanted, view.policy)
+    before = view.observed.metadata.get(metadata.path_of(wanted.key))
+    achieved = current and (known.completed or bool(known.accepted))
+    return Situation(
+        wanted=wanted,
+        policy=view.policy,
+        paid=known,
+        problems=problems,
+        entry=entry,
+        places=placement.place(
+            wanted, known, current, view.observed.files, view.own, blessed=not view.policy.restore_edited
+        ),
+        held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
+        taken=_taken(view, wanted),
+        edited=placement.edited(entry.outputs, view.observed, view.own) if entry else (),
+        changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
+        metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
+    )
+
+
+def _current(entry: Entry | None, wanted: Wanted, policy: Policy) -> bool:
+    return entry is not None and entry.fingerprint == wanted.fingerprint and entry.endpoint == policy.endpoint
+
+
+def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
+    """Whether the metadata speak of what the lock has: else "from what" would be a guess."""
+    return bool(before and before.entry and entry and before.entry.fingerprint == entry.fingerprint)
+
+
+def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -> bool:
+    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry))
+
+
+def _taken(view: _View, wanted: Wanted) -> tuple[str, ...]:
+    files = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
+    path = metadata.path_of(wanted.key)
+    before = view.observed.metadata.get(path)
+    return (*files, path) if before is not None and not before.ours else files
+
+
+def _problems(view: _View, variants: list[Wanted]) -> dict[EntryKey, tuple[Problem, ...]]:
+    """Valid specs that clash with each other: both are told."""
+    counts = {wanted.key: view.outputs(wanted) for wanted in variants}
+    return {
+        key: (
+            Problem(
+                key.path,
+                f"would write the same files as {other}",
+                "give one of them another [output] name",
+                1,
+                1,
+            ),
+        )
+        for key, other in placement.clashes(variants, counts).items()
+    }
+
+
+def _broken(view: _View, variants: list[Wanted]) -> dict[str, tuple[Problem, ...]]:
+    """Specs that resolve to nothing, with their problems."""
+    found: dict[str, tuple[Problem, ...]] = {}
+    for problem in view.project.problems:
+        found[problem.path] = (*found.get(problem.path, ()), problem)
+    return found
+
+
+def _action_of_broken(view: _View, path: str, problems: tuple[Problem, ...]) -> Action:
+    key = EntryKey(path)
+    entry = view.entry(key)
+    reason = Reason(Why.INVALID, "the spec is invalid")
+    return Action(Verb.INVALID, key, entry.kind if entry else "", reason, problems=problems)
+
+
+def _held(view: _View, variants: Iterable[Wanted]) -> dict[str, frozenset[EntryKey]]:
+    """Paths where a variant's output is wanted and stands: nobody may move it away."""
+    held: dict[str, frozenset[EntryKey]] = {}
+    for wanted in variants:
+        current = _current(view.entry(wanted.key), wanted, view.policy)
+        for place in placement.place(wanted, view.known(wanted), current, view.observed.files, view.own):
+            if place.standing is Standing.HERE:
+                held[place.target] = held.get(place.target, frozenset()) | {wanted.key}
+    return held
+
+
+def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
+    """Renames: an entry without a spec, taken over by the first new spec of its fingerprint."""
+    orphans: dict[str, list[EntryKey]] = {}
+    for key in sorted(view.state.lock.entries):
+        entry = view.state.lock.entries[key]
+        if key.path not in view.project.spec_paths and entry.endpoint == view.policy.endpoint:
+            orphans.setdefault(entry.fingerprint, []).append(key)
+    found: dict[EntryKey, EntryKey] = {}
+    for wanted in variants:
+        waiting = orphans.get(wanted.fingerprint)
+        if waiting and not _current(view.entry(wanted.key), wanted, view.policy):
+            found[wanted.key] = waiting.pop(0)
+    return found
+
+
+def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+    wanted = {variant.key for variant in view.project.wanted}
+    broken = view.project.spec_paths - {key.path for key in wanted}
+    for key in sorted(view.state.lock.entries):
+        if key in wanted or key in taken_over or key.path in broken:
+            continue
+        entry = view.state.lock.entries[key]
+        standing = tuple(
+            output.path
+            for output in entry.outputs
+            if (fact := view.observed.files.get(output.path)) and fact.kind is not FileKind.OTHER
+            and fact.sha256 == output.sha256 and view.own.owns(fact)
+        )
+        past = (*entry.history, entry.present)
+        known = [view.paid[p.fingerprint] for p in past if p.fingerprint in view.paid]
+        yield Orphan(key, standing, in_flight=any(paid.in_flight for paid in known))
+
+
+def _collects(view: _View) -> Iterable[Collect]:
+    """Jobs in flight that no valid spec waits for: of changed, deleted and broken specs."""
+    waited = {wanted.fingerprint for wanted in view.project.wanted}
+    ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
+    ours.update(job.id for e in view.state.lock.entries.values() for p in (*e.history, e.present) for job in p.jobs)
+    ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)
+    for fingerprint in sorted(view.paid):
+        if fingerprint not in waited:
+            paid = view.paid[fingerprint]
+            yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours)
+
+
+def _replaces_other(view: _View, actions: Iterable[Action]) -> Iterable[str]:
+    """Media of the other endpoint that this plan would put something else in the place of."""
+    for action in actions:
+        entry = view.entry(action.key)
+        if entry is None or entry.endpoint == view.policy.endpoint or not (action.pays or action.free):
+            continue
+        yield from (output.path for output in entry.outputs if output.path in view.observed.files)
+
+
+def _is_unknown(submission: Submission) -> bool:
+    return submission.step in (Step.SENDING, Step.UNKNOWN)

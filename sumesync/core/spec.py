@@ -1,0 +1,268 @@
+"""From the text of a spec and of ``sumesync.toml`` to values, or to all that is wrong with them. Pure.
+
+``open_spec`` parses; the disk then reads the prompt file that the document names; ``resolve`` makes the
+``Wanted`` value. What TOML can say in several ways (layout, order, comments, CRLF) is gone after this.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sumesync.core import paths, toml
+from sumesync.core.fingerprint import fingerprint
+from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS, Kind, Kinds
+from sumesync.core.locate import Locator
+from sumesync.core.text import printable, suggest
+from sumesync.core.validate import KEY_HINT, Finding, by_schema, forbidden, holds_key, not_json, unknown_fields
+from sumesync.errors import Problem
+from sumesync.model import SANDBOX, SUME, EntryKey, Json, Wanted
+
+_STRUCTURE = ("kind", "take", "extra", "output", "meta")
+DEFAULT_MAX_JOBS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """``sumesync.toml``. ``store``: git, lfs or none."""
+
+    endpoint: str = SUME
+    defaults: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    max_jobs: int = DEFAULT_MAX_JOBS
+    store: str = "git"
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A spec's text as a table; ``prompt_path`` is the project's path of its prompt file, if it names one."""
+
+    path: str
+    text: str
+    table: Mapping[str, Any]
+    prompt_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """What the disk found where ``prompt_file`` points: bytes, or why not."""
+
+    data: bytes = b""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Schemas:
+    """The JSON Schemas that specs and configs are held against, and the kinds declared in them."""
+
+    spec: Mapping[str, Any]
+    config: Mapping[str, Any]
+    kinds: Kinds
+
+
+def read_config(path: str, data: bytes, schemas: Schemas) -> tuple[Config, tuple[Problem, ...]]:
+    """The project's settings, and every problem with them (then the settings are the defaults)."""
+    try:
+        text = toml.decode(path, data)
+        table = toml.parse(path, text)
+    except toml.TomlFault as fault:
+        return Config(), (fault.problem,)
+    if findings := list(_config_findings(table, schemas)):
+        return Config(), _located(path, text, findings)
+    return (
+        Config(
+            endpoint=SANDBOX if table.get("endpoint") == "sandbox" else SUME,
+            defaults={kind: _flat(fields) for kind, fields in table.get("defaults", {}).items()},
+            max_jobs=table.get("apply", {}).get("max_jobs", DEFAULT_MAX_JOBS),
+            store=table.get("media", {}).get("store", "git"),
+            sandbox=table.get("sandbox", {}),
+        ),
+        (),
+    )
+
+
+def _config_findings(table: Mapping[str, Any], schemas: Schemas) -> Iterator[Finding]:
+    properties = schemas.config["properties"]
+    yield from forbidden(table)
+    yield from unknown_fields(table, properties, "sumesync.toml")
+    for name in ("apply", "media", "sandbox"):
+        if isinstance(table.get(name), dict):
+            yield from unknown_fields(table[name], properties[name]["properties"], f"[{name}]", (name,))
+    for finding in by_schema(table, schemas.config):
+        if finding.pointer == ("endpoint",):
+            why = "the origin comes from SUME_API_BASE_URL: a project could otherwise send the key elsewhere"
+            yield Finding(finding.pointer, finding.what, f'only "sandbox" may stand here; {why}')
+        else:
+            yield finding
+    defaults = table.get("defaults")
+    for name, fields in defaults.items() if isinstance(defaults, dict) else ():
+        kind = schemas.kinds.get(name)
+        if kind is None:
+            yield Finding(("defaults", name), f"{printable(name, 60)} is not a kind", suggest(name, schemas.kinds))
+        elif isinstance(fields, dict):
+            yield from _default_findings(fields, kind, schemas)
+
+
+def _default_findings(fields: Mapping[str, Any], kind: Kind, schemas: Schemas) -> Iterator[Finding]:
+    base = ("defaults", kind.name)
+    allowed = {name: schema for name, schema in kind.fields.items() if name not in PROMPT_FIELDS}
+    allowed["extra"] = {"type": "object"}
+    yield from unknown_fields(fields, allowed, f"[defaults.{kind.name}]", base)
+    yield from by_schema(fields, {"properties": allowed, "$defs": schemas.spec["$defs"]}, base)
+    yield from not_json(fields, base)
+    yield from _twice(fields, base)
+
+
+def open_spec(path: str, data: bytes) -> Document | tuple[Problem, ...]:
+    """Parse a spec; its prompt file is named, not read. Problems when there is nothing to go on with."""
+    folder = paths.parent(path)
+    if trouble := paths.path_fault(path):
+        return (Problem(printable(path), trouble, "rename the spec"),)
+    if not paths.spec_stem(path):
+        return (Problem(path, "the spec has no name", "name it NAME.sume.toml"),)
+    try:
+        text = toml.decode(path, data)
+        table = toml.parse(path, text)
+    except toml.TomlFault as fault:
+        return (fault.problem,)
+    named = table.get("prompt_file")
+    if not isinstance(named, str) or not named:
+        return Document(path, text, table)
+    prompt_path, trouble = paths.join(folder, named)
+    if trouble or not prompt_path:
+        hint = "prompt files stay inside the project"
+        return _located(path, text, [Finding(("prompt_file",), f"prompt_file: {trouble or 'it is a folder'}", hint)])
+    return Document(path, text, table, prompt_path)
+
+
+def resolve(
+    document: Document, config: Config, schemas: Schemas, prompt: PromptFile | None = None
+) -> Wanted | tuple[Problem, ...]:
+    """The one variant of a plain spec, or everything that is wrong with it."""
+    findings = list(_spec_findings(document, schemas, prompt))
+    if findings:
+        return _located(document.path, document.text, findings)
+    table = document.table
+    kind = schemas.kinds[table.get("kind", DEFAULT_KIND)]
+    request = {**config.defaults.get(kind.name, {}), **_flat(table)}
+    if prompt is not None:
+        request["prompt"] = _prompt_text(prompt.data)
+    output = table.get("output", {})
+    meta = _plain(table.get("meta", {}))
+    take = int(table.get("take", 1))
+    return Wanted(
+        key=EntryKey(document.path),
+        kind=kind.name,
+        take=take,
+        request=request,
+        fingerprint=fingerprint(kind.name, request, take),
+        folder=paths.join(paths.parent(document.path), output.get("dir", "."))[0],
+        stem=output.get("name", paths.spec_stem(document.path)),
+        meta=meta,
+        tags=tuple(meta.get("tags", ())),
+    )
+
+
+def _spec_findings(document: Document, schemas: Schemas, prompt: PromptFile | None) -> Iterator[Finding]:
+    table = document.table
+    name = table.get("kind", DEFAULT_KIND)
+    kind = schemas.kinds.get(name) if isinstance(name, str) else None
+    yield from forbidden(table)
+    yield from by_schema(table, schemas.spec)
+    if kind is None:
+        return  # by_schema has told; which fields a kind has cannot be asked
+    beyond = "a request field that this version does not know goes under [extra]"
+    yield from unknown_fields(table, {*kind.fields, *_STRUCTURE}, kind.name, hint=beyond)
+    if isinstance(table.get("output"), dict):
+        yield from unknown_fields(table["output"], ("name", "dir"), "[output]", ("output",))
+        yield from _output_findings(document.path, table["output"])
+    yield from _prompt_findings(table, kind, prompt)
+    yield from not_json({k: v for k, v in table.items() if k not in ("meta", "output")}, ())
+    yield from _twice(table, ())
+
+
+def _twice(table: Mapping[str, Any], base: tuple[str, ...]) -> Iterator[Finding]:
+    extra = table.get("extra")
+    for key in extra if isinstance(extra, dict) else ():
+        if key in table and key not in _STRUCTURE:
+            where = (*base, "extra", key)
+            yield Finding(where, f"{printable(key, 60)} stands at the top and in [extra]", "keep one of them")
+
+
+def _prompt_findings(table: Mapping[str, Any], kind: Kind, prompt: PromptFile | None) -> Iterator[Finding]:
+    if "prompt" not in kind.fields:
+        return
+    if "prompt" in table and "prompt_file" in table:
+        yield Finding(("prompt_file",), "both prompt and prompt_file", "keep one of them")
+    if "prompt" not in table and "prompt_file" not in table:
+        yield Finding((), f"the {kind.name} has no prompt", 'add prompt = "…" or prompt_file = "…"')
+    if prompt is None:
+        return
+    if prompt.fault:
+        yield Finding(("prompt_file",), f"prompt_file: {prompt.fault}", "the path is relative to the spec")
+        return
+    try:
+        text = _prompt_text(prompt.data)
+        if holds_key(text):
+            yield Finding(("prompt_file",), "the prompt file holds an API key", KEY_HINT)
+        if not text.strip():
+            yield Finding(("prompt_file",), "the prompt file is empty", "say what to make")
+    except UnicodeDecodeError:
+        yield Finding(("prompt_file",), "the prompt file is not UTF-8 text", "save it as UTF-8")
+
+
+def _prompt_text(data: bytes) -> str:
+    """A prompt file loses its byte order mark, carriage returns and final newlines."""
+    return data.decode("utf-8-sig").replace("\r", "").rstrip("\n")
+
+
+def _output_findings(path: str, output: Mapping[str, Any]) -> Iterator[Finding]:
+    name, folder = output.get("name"), output.get("dir")
+    if isinstance(name, str) and name:
+        fault = "the name holds a /" if "/" in name else paths.name_fault(name)
+        if fault:
+            hint = "folders go in output.dir" if "/" in name else ""
+            yield Finding(("output", "name"), f"output.name: {fault}", hint)
+    if isinstance(folder, str) and folder:
+        fault = paths.join(paths.parent(path), folder)[1]
+        if fault:
+            yield Finding(("output", "dir"), f"output.dir: {fault}", "outputs stay inside the project")
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Json]:
+    """The request fields of a table, ``[extra]`` beside them; whole floats as integers, as JSON sees them."""
+    own = {k: v for k, v in table.items() if k not in _STRUCTURE and k not in ("prompt_file", "matrix")}
+    return {key: _whole(value) for key, value in {**own, **table.get("extra", {})}.items()}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """``[meta]`` as JSON: dates as ISO text, what JSON has no word for as text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _located(path: str, text: str, findings: list[Finding]) -> tuple[Problem, ...]:
+    locator = Locator(text)
+    placed = [(locator.find(finding.pointer) or (1, 1), finding) for finding in findings]
+    placed.sort(key=lambda pair: pair[0])
+    return tuple(Problem(path, f.what, f.hint, line, column) for (line, column), f in placed)

@@ -1,0 +1,76 @@
+"""TOML of strangers into plain values, within bounds. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import tomli
+
+from sumesync.errors import Problem
+
+# A spec is a prompt and some fields. The caps keep a hostile file from costing memory or stack.
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+
+class TomlFault(Exception):
+    """The text is not TOML that we read; ``problem`` says where and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+def decode(path: str, data: bytes, limit: int = MAX_BYTES) -> str:
+    """UTF-8 text without a byte order mark, line ends as ``\\n``. Raises TomlFault."""
+    if len(data) > limit:
+        raise TomlFault(Problem(path, f"the file has more than {limit:,} bytes", "keep media and data out of it"))
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TomlFault(Problem(path, "the text is not UTF-8", "save it as UTF-8", line)) from None
+
+
+def parse(path: str, text: str) -> dict[str, Any]:
+    """The document. Raises TomlFault for what is not TOML 1.0 or nested beyond ``MAX_DEPTH``."""
+    if marker := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
+        line = text.count("\n", 0, marker.start()) + 1
+        raise TomlFault(Problem(path, "a merge conflict marker", "finish the merge in this file", line, 1))
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        what = f"not valid TOML: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise TomlFault(Problem(path, what, _hint(text, error.lineno), error.lineno, error.colno)) from None
+    except RecursionError:
+        raise TomlFault(Problem(path, f"nested deeper than {MAX_DEPTH} levels")) from None
+    except ValueError as error:  # a number with more digits than Python reads
+        raise TomlFault(Problem(path, f"not valid TOML: {str(error)[:100]}")) from None
+    if _depth(document) > MAX_DEPTH:
+        raise TomlFault(Problem(path, f"nested deeper than {MAX_DEPTH} levels"))
+    return document
+
+
+def _hint(text: str, line: int) -> str:
+    """The commonest slip of people who write prose into TOML: a value without quotes."""
+    lines = text.split("\n")
+    shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    if re.match(r"\s*[A-Za-z0-9_-]+\s*=\s*[A-Za-z]", shown) and not re.search(r"=\s*(true|false|inf|nan)\b", shown):
+        return 'put text in quotes: prompt = "…"'
+    return ""
+
+
+def _depth(document: dict[str, Any]) -> int:
+    """Levels of nesting, counted without recursion; stops soon after the cap."""
+    level: list[Any] = [document]
+    depth = 0
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+    return depth

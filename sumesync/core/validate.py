@@ -1,0 +1,210 @@
+"""What is wrong with a document, by its JSON Schema and by rules that no schema can say. Pure.
+
+Findings carry a pointer into the document; ``core.spec`` turns them into located problems.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sumesync.core.locate import Pointer
+from sumesync.core.text import printable, suggest
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+# The key alone decides the workspace; Sume refuses these in a body, and a committed file never needs them.
+IDENTITY_FIELDS = frozenset({"workspace_id", "user_id", "email", "api_key"})
+# Refused in what is sent; in [meta] an owner is an ordinary note.
+_OWNER_FIELDS = frozenset({"owner", "owner_id"})
+_KEY_VALUE = re.compile(r"\bsume_(live|test|sandbox)_[A-Za-z0-9_\-]{4,}")
+
+KEY_HINT = "everyone who can clone a project reads it: revoke that key and use SUME_API_KEY"
+
+_TYPES = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "a table",
+    datetime.datetime: "a date and time",
+    datetime.date: "a date",
+    datetime.time: "a time",
+}
+_SCHEMA_TYPES = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "a table",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong at ``pointer``."""
+
+    pointer: Pointer
+    what: str
+    hint: str = ""
+
+
+def dotted(pointer: Pointer) -> str:
+    """``extra.list[2]``, as people write it; items count from 1."""
+    text = ""
+    for part in pointer:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{printable(part, 60)}" if text else printable(part, 60)
+    return text
+
+
+def unknown_fields(
+    table: Mapping[str, Any], known: Iterable[str], of: str, base: Pointer = (), hint: str = ""
+) -> Iterator[Finding]:
+    """Every key of ``table`` that is not in ``known``. A typo must not cost money."""
+    names = sorted(known)
+    for key in table:
+        if key not in names and key not in IDENTITY_FIELDS:
+            what = f"{printable(key, 60)} is not a field of {of}"
+            yield Finding((*base, key), what, suggest(key, names) or hint)
+
+
+def by_schema(value: Any, schema: Mapping[str, Any], base: Pointer = ()) -> Iterator[Finding]:
+    """Every violation of ``schema``, unknown fields excepted (``unknown_fields`` tells them better)."""
+    seen = set()
+    for error in _validator(json.dumps(schema)).iter_errors(value):
+        if error.validator in ("unevaluatedProperties", "additionalProperties", "oneOf"):
+            continue
+        finding = _finding(error, base)
+        if finding.pointer not in seen:
+            seen.add(finding.pointer)
+            yield finding
+
+
+@cache
+def _validator(schema: str) -> Validator:
+    from jsonschema import Draft202012Validator
+
+    validator: Validator = Draft202012Validator(json.loads(schema))
+    return validator
+
+
+def _finding(error: ValidationError, base: Pointer) -> Finding:
+    pointer = (*base, *error.absolute_path)
+    name = dotted(pointer) or "the document"
+    say = _SAYINGS.get(str(error.validator), _as_is)
+    what, hint = say(name, error)
+    return Finding(pointer, printable(what, 300), printable(hint, 300))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value if len(value) <= 40 else value[:39] + "…", ensure_ascii=False)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else _TYPES.get(type(value), "something else")
+
+
+def _type(name: str, error: ValidationError) -> tuple[str, str]:
+    wanted = _SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
+    got = _TYPES.get(type(error.instance), "something else")
+    hint = "write it without quotes" if isinstance(error.instance, str) and "number" in wanted else ""
+    return f"{name} is {got}; it must be {wanted}", hint
+
+
+def _enum(name: str, error: ValidationError) -> tuple[str, str]:
+    allowed = error.validator_value
+    values = list(allowed) if isinstance(allowed, list) else [allowed]
+    words = [value for value in values if isinstance(value, str)]
+    close = suggest(error.instance, words) if isinstance(error.instance, str) else ""
+    shown = ", ".join(_shown(value) for value in values)
+    return f"{name} is {_shown(error.instance)}", f"{close} Allowed: {shown}" if close else f"allowed: {shown}"
+
+
+def _range(name: str, error: ValidationError) -> tuple[str, str]:
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    low, high = schema.get("minimum"), schema.get("maximum")
+    allowed = f"at least {low}" if high is None or high > 10**9 else f"{low} to {high}"
+    return f"{name} is {error.instance}", f"allowed: {allowed}"
+
+
+def _pattern(name: str, error: ValidationError) -> tuple[str, str]:
+    pattern = str(error.validator_value)
+    if pattern == "\\S":
+        return f"{name} is empty", "say what to make"
+    if "https" in pattern:
+        return f"{name} is {_shown(error.instance)}", "it must be an https:// URL"
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    return f"{name} is {_shown(error.instance)}", str(schema.get("description", f"it must match {pattern}"))
+
+
+def _as_is(_name: str, error: ValidationError) -> tuple[str, str]:
+    return str(error.message), ""
+
+
+def _empty(name: str, _error: ValidationError) -> tuple[str, str]:
+    return f"{name} is empty", ""
+
+
+_SAYINGS: dict[str, Callable[[str, ValidationError], tuple[str, str]]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _enum,
+    "minimum": _range,
+    "maximum": _range,
+    "pattern": _pattern,
+    "minLength": _empty,
+    "minItems": _empty,
+}
+
+
+def forbidden(value: Any, pointer: Pointer = ()) -> Iterator[Finding]:
+    """Identity fields and API keys, anywhere in a committed file."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            here = (*pointer, key)
+            if key in IDENTITY_FIELDS or (key in _OWNER_FIELDS and pointer[:1] != ("meta",)):
+                yield Finding(here, f"{dotted(here)} has no place in a project", _identity_hint(key))
+            elif _KEY_VALUE.search(key):
+                yield Finding(pointer, "an API key as a name", KEY_HINT)
+            else:
+                yield from forbidden(item, here)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from forbidden(item, (*pointer, index))
+    elif isinstance(value, str) and holds_key(value):
+        yield Finding(pointer, f"{dotted(pointer)} holds an API key", KEY_HINT)
+
+
+def holds_key(text: str) -> bool:
+    """Whether ``text`` has something in it that looks like an API key of Sume."""
+    return _KEY_VALUE.search(text) is not None
+
+
+def _identity_hint(key: str) -> str:
+    if key == "api_key":
+        return "a project is read by everyone who can clone it: set SUME_API_KEY or use --api-key-file"
+    return "the API key alone decides the workspace"
+
+
+def not_json(value: Any, pointer: Pointer) -> Iterator[Finding]:
+    """Values that TOML has and JSON has not."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from not_json(item, (*pointer, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from not_json(item, (*pointer, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Finding(pointer, f"{dotted(pointer)} is {value}, which is not a JSON number")
+    elif isinstance(value, datetime.date | datetime.time):
+        yield Finding(pointer, f"{dotted(pointer)} is {_TYPES[type(value)]}", "put it in quotes to send it as text")

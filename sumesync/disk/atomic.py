@@ -1,0 +1,149 @@
+"""Durable writes. A file of ours is never truncated in place: new file, fsync, rename, fsync of the folder.
+
+Every failure is a LocalStateError that says which path and why, so that a full disk or a read-only
+folder ends in one line and exit 3.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sumesync.errors import LocalStateError
+
+PART_PREFIX = ".sumesync-"
+PART_SUFFIX = ".part"
+
+_HINTS = {
+    errno.ENOSPC: "free some space and run again; nothing was lost",
+    errno.EDQUOT: "free some space and run again; nothing was lost",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "check the permissions of the folder",
+    errno.EPERM: "check the permissions of the folder",
+}
+
+
+@contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into the LocalStateError that people can act on."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        hint = _HINTS.get(error.errno or 0, "mend it and run again; nothing was lost")
+        raise LocalStateError(f"cannot {doing} {path}: {why}", hint) from error
+
+
+def part_name() -> str:
+    """A name for a temporary file, in the folder of the file that it becomes."""
+    return f"{PART_PREFIX}{secrets.token_hex(6)}{PART_SUFFIX}"
+
+
+def is_part(name: str) -> bool:
+    return name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace ``path`` with ``data``, durably, or leave it as it was."""
+    with explained("write", path):
+        make_folder(path.parent)
+        part = path.parent / part_name()
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add whole lines to ``path``, durably. Half a line that a killed run left behind is dropped first: it was
+    never durable, so nothing was built upon it. The caller holds the project's mutex."""
+    with explained("write", path):
+        existed = path.exists()
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            end = _end_of_last_line(descriptor)
+            os.ftruncate(descriptor, end)
+            os.lseek(descriptor, end, os.SEEK_SET)
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if not existed:
+            sync_folder(path.parent)
+
+
+def _end_of_last_line(descriptor: int) -> int:
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 4096)
+        os.lseek(descriptor, start, os.SEEK_SET)
+        newline = os.read(descriptor, end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def remove(path: Path) -> None:
+    """Remove a file, durably. A missing one is fine."""
+    with explained("remove", path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        sync_folder(path.parent)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Move ``source`` onto ``target``, durably."""
+    with explained("write", target):
+        os.replace(source, target)
+        sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and its parents; each new one is durable in its parent."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir()
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable. Windows and some network drives cannot open a folder: there
+    the rename's own durability has to do."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except OSError:
+        if os.name == "posix":
+            raise
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)

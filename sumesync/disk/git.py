@@ -1,0 +1,55 @@
+"""What we ask of git: where its common folder is, and which files it does not ignore. Nothing is written
+but our own folder beneath the common one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+
+def common_folder(start: Path) -> Path | None:
+    """The ``.git`` folder that all worktrees of the repository around ``start`` share; None outside git.
+
+    Read from the files themselves: asking the git command would cost a process on every run, and it
+    refuses repositories that another user owns.
+    """
+    for folder in (start, *start.parents):
+        marker = folder / ".git"
+        if marker.is_dir() and (marker / "HEAD").is_file():
+            return marker
+        if marker.is_file():
+            return _of_worktree(marker)
+    return None
+
+
+def _of_worktree(marker: Path) -> Path | None:
+    try:
+        named = marker.read_text(encoding="utf-8").strip()
+        if not named.startswith("gitdir:"):
+            return None
+        folder = (marker.parent / named.removeprefix("gitdir:").strip()).resolve()
+        shared = folder / "commondir"
+        if shared.is_file():
+            folder = (folder / shared.read_text(encoding="utf-8").strip()).resolve()
+    except (OSError, ValueError):
+        return None
+    return folder if folder.is_dir() else None
+
+
+def files(root: Path, pattern: str) -> list[str] | None:
+    """Paths below ``root`` that match and that git tracks or does not ignore, relative to it.
+
+    None where git is not there or does not answer. Deleted files may be among them.
+    """
+    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command; the pattern comes after "--"
+            [*command, "--", pattern], capture_output=True, env=environment, check=False, stdin=subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    if done.returncode != 0:
+        return None
+    return sorted({name for name in os.fsdecode(done.stdout).split("\0") if name})

@@ -1,0 +1,67 @@
+"""The journal: one small file a submission, replaced durably at each step of the paid request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from sumesync.disk import atomic
+from sumesync.errors import LocalStateError
+from sumesync.model import EntryKey, Step, Submission
+
+FORMAT: Final = 1
+_SUFFIX: Final = ".json"
+
+
+class LocalJournal:
+    """The Journal port on this machine. Safe from several threads: each writes files of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "journal"
+
+    def list(self) -> tuple[Submission, ...]:
+        with atomic.explained("read", self._folder):
+            try:
+                names = sorted(path.name for path in self._folder.iterdir())
+            except FileNotFoundError:
+                return ()
+        return tuple(self._read(self._folder / name) for name in names if name.endswith(_SUFFIX))
+
+    def find(self, key: str) -> Submission | None:
+        path = self._path(key)
+        return self._read(path) if path.exists() else None
+
+    def write(self, submission: Submission) -> None:
+        table = {"format_version": FORMAT, **asdict(submission)}
+        atomic.write(self._path(submission.key), (json.dumps(table, indent=1) + "\n").encode())
+
+    def clear(self, key: str) -> None:
+        atomic.remove(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}{_SUFFIX}"
+
+    def _read(self, path: Path) -> Submission:
+        try:
+            with atomic.explained("read", path):
+                data = path.read_bytes()
+            return _submission(json.loads(data))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise LocalStateError(
+                f"{path}: a paid request in progress that cannot be read ({str(error)[:80]})",
+                "see at Sume whether its job exists, move the file away, then run: sumesync lock rebuild",
+            ) from None
+
+
+def _submission(table: dict[str, Any]) -> Submission:
+    if table.pop("format_version") != FORMAT:
+        raise ValueError("a newer format: update sumesync")
+    entry = table.pop("entry")
+    step = Step(table.pop("step"))
+    job_ids = tuple(str(job_id) for job_id in table.pop("job_ids"))
+    texts = ("key", "origin", "route", "kind", "fingerprint", "body_sha256", "lineage", "detail")
+    if not all(isinstance(table[name], str) for name in texts) or not isinstance(table["attempt"], int):
+        raise TypeError("a value of the wrong type")
+    return Submission(step=step, entry=EntryKey(str(entry["path"]), str(entry["variant"])), job_ids=job_ids, **table)

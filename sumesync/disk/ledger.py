@@ -1,0 +1,117 @@
+"""The local ledger: one line of JSON a fact, appended and fsynced. It outlives branches, resets and cleans."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from sumesync.core.lock import LockFault, job_table, read_job
+from sumesync.core.paid import merge
+from sumesync.disk import atomic
+from sumesync.disk.journal import LocalJournal
+from sumesync.errors import LocalStateError
+from sumesync.model import EntryKey, Fact, Step, Submission
+
+FORMAT: Final = 1
+NAME: Final = "ledger.jsonl"
+MEND: Final = "sumesync lock rebuild"
+
+
+class LocalLedger:
+    """The Ledger port on this machine. Writers hold the project's mutex."""
+
+    def __init__(self, folder: Path, journal: LocalJournal) -> None:
+        self._path = folder / NAME
+        self._journal = journal
+        self._writing = threading.Lock()
+
+    def list(self) -> tuple[Fact, ...]:
+        found: dict[tuple[str, str], Fact] = {}
+        for number, line in enumerate(self._lines(), start=1):
+            try:
+                fact = _read(line)
+            except (ValueError, TypeError, KeyError, RecursionError, LockFault) as error:
+                where = f"{self._path}:{number}"
+                raise LocalStateError(f"{where}: not a ledger that reads ({str(error)[:80]})", f"run: {MEND}") from None
+            known = found.get((fact.fingerprint, fact.job.id))
+            found[fact.fingerprint, fact.job.id] = _later(known, fact) if known else fact
+        return tuple(found.values())
+
+    def record(self, facts: Iterable[Fact]) -> None:
+        lines = "".join(json.dumps(_table(fact), ensure_ascii=True) + "\n" for fact in facts)
+        if lines:
+            with self._writing:
+                atomic.append(self._path, lines.encode())
+
+    def claim(self, submission: Submission) -> None:
+        other = self._journal.find(submission.key)
+        if other is not None and other.step is not Step.INTENT:
+            raise LocalStateError(
+                f"{submission.entry}: this request is already being paid for (attempt {other.attempt})",
+                "run apply again: it resumes what was begun",
+            )
+        self._journal.write(submission)
+
+    def salvage(self) -> int:
+        """Keep every line that reads, set the damaged file aside, and say how many lines did not."""
+        if not self._path.exists():
+            return 0
+        good, bad = [], 0
+        for line in self._lines(whole=False):
+            try:
+                good.append(_read(line))
+            except (ValueError, TypeError, KeyError, RecursionError, LockFault):
+                bad += 1
+        if bad:
+            atomic.rename(self._path, self._path.with_suffix(".damaged"))
+            self.record(good)
+        return bad
+
+    def _lines(self, whole: bool = True) -> Iterable[bytes]:
+        """Every whole line. What stands after the last newline was never durable."""
+        with atomic.explained("read", self._path):
+            try:
+                data = self._path.read_bytes()
+            except FileNotFoundError:
+                return []
+        return (line for line in data.split(b"\n")[: -1 if whole else None] if line)
+
+
+def _later(known: Fact, fact: Fact) -> Fact:
+    return Fact(
+        fact.fingerprint,
+        merge(known.job, fact.job),
+        fact.kind,
+        fact.key,
+        fact.workspace or known.workspace,
+        fact.lineage or known.lineage,
+    )
+
+
+def _table(fact: Fact) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "format_version": FORMAT,
+        "fingerprint": fact.fingerprint,
+        "kind": fact.kind,
+        "path": fact.key.path,
+        "variant": fact.key.variant,
+        "lineage": fact.lineage,
+        "workspace": fact.workspace,
+        "job": job_table(fact.job),
+    }
+    return table
+
+
+def _read(line: bytes) -> Fact:
+    table = json.loads(line)
+    if table["format_version"] != FORMAT:
+        raise ValueError(f"format {table['format_version']} is newer than this sumesync")
+    texts = [table["fingerprint"], table["kind"], table["path"], table["variant"], table["lineage"]]
+    workspace = table["workspace"]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(workspace, str | None):
+        raise TypeError("a value is not text")
+    fingerprint, kind, path, variant, lineage = texts
+    return Fact(fingerprint, read_job(table["job"], "ledger"), kind, EntryKey(path, variant), workspace, lineage)

@@ -1,0 +1,107 @@
+"""What is on disk now: hashes of the files that the plan asks about, names in the folders of outputs, metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from sumesync.core import metadata, paths
+from sumesync.core.action import Observed
+from sumesync.core.metadata import MetadataFact
+from sumesync.core.paid import index
+from sumesync.core.placement import MEDIA_SUFFIXES, paths_of_interest, suffix_of
+from sumesync.core.plan import Project, State
+from sumesync.disk.project import inside, read_bytes
+from sumesync.errors import LocalStateError
+from sumesync.model import FileFact, FileKind
+
+_POINTER: Final = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
+)
+_POINTER_MAX: Final = 1024
+_CHUNK: Final = 1 << 20
+
+
+def observe(root: Path, project: Project, state: State, endpoint: str) -> Observed:
+    """Look at everything that a plan of ``project`` may ask about, and at nothing else."""
+    paid = index(state.lock, state.facts, state.journal, endpoint)
+    asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
+    folders = {wanted.folder for wanted in project.wanted}
+    names = {folder: names_in(root, folder) for folder in folders}
+    files = {path: fact for path in sorted(asked) if (fact := look(root, path)) is not None}
+    documents = {metadata.path_of(wanted.key) for wanted in project.wanted}
+    documents |= {metadata.path_of(key) for key in state.lock.entries}
+    found = {path: known for path in sorted(documents) if (known := read_metadata(root, path)) is not None}
+    return Observed(files, names, found)
+
+
+def look(root: Path, path: str) -> FileFact | None:
+    """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours."""
+    try:
+        full = inside(root, path)
+        status = os.lstat(full)
+    except FileNotFoundError:
+        return None
+    except LocalStateError:
+        return FileFact(FileKind.OTHER)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return FileFact(FileKind.OTHER)
+    return _hash(full)
+
+
+def _hash(full: Path) -> FileFact:
+    digest = hashlib.sha256()
+    size = 0
+    with open(full, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            if size == 0 and len(chunk) <= _POINTER_MAX and (pointer := _POINTER.fullmatch(chunk)):
+                return FileFact(FileKind.POINTER, pointer[1].decode(), int(pointer[2]))
+            digest.update(chunk)
+            size += len(chunk)
+    return FileFact(FileKind.FILE, digest.hexdigest(), size)
+
+
+def names_in(root: Path, folder: str) -> frozenset[str]:
+    """Names of media files in a folder of outputs; none when it is not there yet."""
+    try:
+        full = inside(root, folder) if folder else root
+        with os.scandir(full) as entries:
+            return frozenset(entry.name for entry in entries if suffix_of(entry.name) in MEDIA_SUFFIXES)
+    except (OSError, LocalStateError):
+        return frozenset()
+
+
+def read_metadata(root: Path, path: str) -> MetadataFact | None:
+    """A metadata file; None when there is none. One that cannot be read is not ours."""
+    data = read_bytes(root, path, metadata.MAX_BYTES)
+    if isinstance(data, str):
+        return MetadataFact("", ours=False) if os.path.lexists(root / path) else None
+    return metadata.read(data.decode("utf-8", "replace"))
+
+
+def find_metadata(root: Path, specs: Iterable[str]) -> dict[str, MetadataFact]:
+    """Every metadata file beside ``specs``, and every other below ``root`` that is ours: for ``lock rebuild``."""
+    found: dict[str, MetadataFact] = {}
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and not (here / name / paths.CONFIG_NAME).exists()
+        ]
+        base = here.relative_to(root).as_posix()
+        for name in names:
+            path = paths.under("" if base == "." else base, name)
+            if name.endswith(paths.METADATA_SUFFIX) and (fact := read_metadata(root, path)) and fact.ours:
+                found[path] = fact
+    for spec in specs:
+        path = spec.removesuffix(paths.SPEC_SUFFIX) + paths.METADATA_SUFFIX
+        if path not in found and (fact := read_metadata(root, path)) and fact.ours:
+            found[path] = fact
+    return found

@@ -1,0 +1,190 @@
+"""Where a project is, which files are its specs, and what they say."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sumesync.core import paths, toml
+from sumesync.core.plan import Project
+from sumesync.core.spec import Config, Document, PromptFile, Schemas, open_spec, read_config, resolve
+from sumesync.core.text import printable
+from sumesync.disk import atomic, git
+from sumesync.errors import LocalStateError, Problem, UsageError
+from sumesync.model import SANDBOX, SUME, Wanted
+
+_STATE = "sumesync"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one project. ``shared`` outlives branches: git's common folder, or ``.sume`` outside git."""
+
+    root: Path
+    shared: Path
+    in_git: bool
+
+    @property
+    def lock(self) -> Path:
+        return self.root / paths.LOCK_NAME
+
+    @property
+    def config(self) -> Path:
+        return self.root / paths.CONFIG_NAME
+
+    @property
+    def private(self) -> Path:
+        """``.sume``: caches and the sandbox's world. It ignores itself."""
+        return self.root / ".sume"
+
+    @property
+    def sandbox(self) -> Path:
+        return self.private / SANDBOX
+
+    def state(self, endpoint: str) -> Path:
+        """Where the ledger and the journal of an endpoint stand. The sandbox's go with its world."""
+        return self.shared if endpoint == SUME else self.sandbox
+
+
+def find(start: Path) -> Home:
+    """The project around ``start``. Raises UsageError, naming ``init``, where there is none."""
+    folder = start if start.is_dir() else start.parent
+    try:
+        folder = folder.resolve(strict=True)
+    except OSError:
+        raise UsageError(f"there is no folder {printable(str(start))}") from None
+    for candidate in (folder, *folder.parents):
+        if (candidate / paths.CONFIG_NAME).is_file():
+            return home(candidate)
+    raise UsageError(
+        f"no project here: {printable(str(folder))} and the folders above have no {paths.CONFIG_NAME}",
+        "make one with: sumesync init",
+    )
+
+
+def home(root: Path) -> Home:
+    common = git.common_folder(root)
+    return Home(root, common / _STATE if common else root / ".sume", common is not None)
+
+
+def make_private(home_: Home) -> None:
+    """Make ``.sume``, which tells git to ignore it."""
+    ignore = home_.private / ".gitignore"
+    if not ignore.exists():
+        atomic.write(ignore, b"# Caches and the sandbox's world; in a git repository nothing is lost with it.\n*\n")
+
+
+def spec_paths(root: Path) -> list[str]:
+    """Every spec of the project, sorted: what git does not ignore; outside git all but hidden folders.
+
+    A nested project's specs and those in hidden folders are left out.
+    """
+    listed = git.files(root, f"*{paths.SPEC_SUFFIX}")
+    found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
+    nested: dict[str, bool] = {"": False}
+    return sorted(path for path in found if not _hidden(path) and not _nested(root, paths.parent(path), nested))
+
+
+def _is_there(root: Path, path: str) -> bool:
+    try:
+        mode = os.lstat(root / path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISDIR(mode)
+
+
+def _walk(root: Path) -> list[str]:
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+        relative = Path(folder).relative_to(root).as_posix()
+        base = "" if relative == "." else relative
+        found += [paths.under(base, name) for name in names if name.endswith(paths.SPEC_SUFFIX)]
+    return found
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/")[:-1])
+
+
+def _nested(root: Path, folder: str, known: dict[str, bool]) -> bool:
+    if folder not in known:
+        inside = (root / folder / paths.CONFIG_NAME).is_file() or _nested(root, paths.parent(folder), known)
+        known[folder] = inside
+    return known[folder]
+
+
+def read_settings(home_: Home, schemas: Schemas) -> tuple[Config, tuple[Problem, ...]]:
+    """``sumesync.toml``, or its defaults and everything that is wrong with it."""
+    data = read_bytes(home_.root, paths.CONFIG_NAME, toml.MAX_BYTES)
+    if isinstance(data, str):
+        return Config(), (Problem(paths.CONFIG_NAME, data),)
+    return read_config(paths.CONFIG_NAME, data, schemas)
+
+
+def read_project(home_: Home, config: Config, problems: tuple[Problem, ...], schemas: Schemas) -> Project:
+    """All specs, resolved. ``problems`` are those of the settings."""
+    found = spec_paths(home_.root)
+    wanted: list[Wanted] = []
+    wrong: list[Problem] = []
+    for path in found:
+        result = _read_spec(home_.root, path, config, schemas)
+        if isinstance(result, Wanted):
+            wanted.append(result)
+        else:
+            wrong += result
+    return Project(tuple(wanted), tuple(wrong), problems, frozenset(found))
+
+
+def _read_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Wanted | tuple[Problem, ...]:
+    data = read_bytes(root, path, toml.MAX_BYTES)
+    if isinstance(data, str):
+        return (Problem(printable(path), data),)
+    document = open_spec(path, data)
+    if not isinstance(document, Document):
+        return document
+    prompt = None
+    if document.prompt_path is not None:
+        text = read_bytes(root, document.prompt_path, toml.MAX_BYTES)
+        prompt = PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
+    return resolve(document, config, schemas, prompt)
+
+
+def read_bytes(root: Path, path: str, limit: int) -> bytes | str:
+    """The bytes of a file of the project, or why not. Links are not followed, at any step of the path."""
+    try:
+        full = inside(root, path)
+        with open(full, "rb", opener=_no_links) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return f"{printable(path)} is not a file"
+            data = file.read(limit + 1)
+    except LocalStateError as error:
+        return error.what
+    except FileNotFoundError:
+        return f"there is no file {printable(path)}"
+    except (OSError, ValueError) as error:
+        return f"{printable(path)} cannot be read: {getattr(error, 'strerror', None) or error}"
+    return f"{printable(path)} has more than {limit:,} bytes" if len(data) > limit else data
+
+
+def _no_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
+def inside(root: Path, path: str) -> Path:
+    """``path`` below ``root``, proved to have no link among its folders. Raises LocalStateError."""
+    full = root
+    for part in path.split("/"):
+        full = full / part
+        try:
+            linked = stat.S_ISLNK(os.lstat(full).st_mode)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise LocalStateError(f"{printable(path)} cannot be reached: {error}") from None
+        if linked:
+            shown = printable(full.relative_to(root).as_posix())
+            raise LocalStateError(f"{shown} is a symbolic link", "sumesync does not follow links; use the file itself")
+    return full

@@ -1,0 +1,109 @@
+"""The machine's clock, threads and signals: the adapters of the ports that are neither disk nor network."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sumesync.model import Done
+
+
+class SystemClock:
+    """The Clock port."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class ThreadWorkers:
+    """The Workers port: a few daemon threads, so that leaving at once never waits for a slow answer."""
+
+    def __init__(self, threads: int = 16) -> None:
+        self._most = threads
+        self._tasks: queue.SimpleQueue[tuple[object, Callable[[], object]]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
+        self._threads = 0
+        self._busy = 0
+
+    @property
+    def busy(self) -> int:
+        return self._busy
+
+    def start(self, tag: object, task: Callable[[], object]) -> None:
+        self._busy += 1
+        self._tasks.put((tag, task))
+        if self._threads < min(self._most, self._busy):
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"sumesync-{self._threads}", daemon=True).start()
+
+    def next(self, timeout: float | None) -> Done | None:
+        try:
+            done = self._ended.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if done is not None:
+            self._busy -= 1
+        return done
+
+    def wake(self) -> None:
+        """End a wait of ``next`` early. Safe in a signal handler."""
+        self._ended.put(None)
+
+    def _work(self) -> None:
+        while True:
+            tag, task = self._tasks.get()
+            try:
+                self._ended.put(Done(tag, task()))
+            except BaseException as error:  # noqa: BLE001 - it is handed to the loop, which raises it
+                self._ended.put(Done(tag, error=error))
+
+
+class Stop:
+    """Somebody asked to stop: Ctrl-C, SIGTERM or a closed terminal. The first time it is noted, so that the loop
+    can end well; the second time the process leaves at once, which loses nothing either."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.by = ""
+        self._wakers: list[Callable[[], None]] = []
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def also(self, wake: Callable[[], None]) -> None:
+        self._wakers.append(wake)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch the signals for the time of the block. Only in the main thread."""
+        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {name: signal.signal(getattr(signal, name), self._heard) for name in names}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(getattr(signal, name), handler)
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nLeft at once. Run again to resume.\n")
+            os._exit(130)
+        self.asked, self.by = True, signal.Signals(number).name
+        for wake in self._wakers:
+            wake()

@@ -1,0 +1,170 @@
+"""What the loops need from outside, as Protocols. Adapters stand in api/, disk/, render/ and sandbox/;
+only cli/wiring.py chooses among them. Tests put values and a hand-moved clock in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sumesync.model import (
+    Account,
+    Change,
+    Credits,
+    Done,
+    EntryKey,
+    Event,
+    Fact,
+    FileFact,
+    JobPage,
+    JobResult,
+    JobView,
+    Lock,
+    Order,
+    Submission,
+    SubmitResult,
+)
+
+
+class Clock(Protocol):
+    """Time, passed in. Deadlines use ``monotonic``; ``now`` is only ever shown or recorded."""
+
+    def now(self) -> float:
+        """Seconds since the epoch; may jump."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; may raise KeyboardInterrupt or end early when the run is being stopped."""
+
+
+class JobApi(Protocol):
+    """The Sume Public API, as far as we use it. Blocking; safe to call from several threads.
+
+    Reads retry by themselves and raise ApiError when they give up; with ``status`` 404 the thing is
+    not there. ``submit`` never retries, never raises for the network: it classifies.
+    """
+
+    @property
+    def origin(self) -> str:
+        """``https://host[:port]/path``, without key or query."""
+
+    def account(self) -> Account: ...
+
+    def credits(self) -> Credits: ...
+
+    def declares_idempotency(self, route: str) -> bool:
+        """Whether the live OpenAPI document, fetched from this origin in this run, declares the
+        ``Idempotency-Key`` header for POST ``route``. False whenever it cannot be read."""
+
+    def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
+        """POST once, on a fresh connection. ``before_first_byte`` is called after connect, TLS and
+        proxy CONNECT and before any byte of the request; what it raises passes through unchanged,
+        and then nothing was sent."""
+
+    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage: ...
+
+    def job(self, job_id: str) -> JobView: ...
+
+    def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+        """``sent`` are the URLs of our own request: echoed inputs are not outputs."""
+
+    def download(self, url: str, write: Callable[[bytes], None]) -> str:
+        """Stream a media URL into ``write`` and return its Content-Type ("" when not told). The key is
+        never sent. Raises MediaError when the body is short, too large or not to be had; what
+        ``write`` raises passes through."""
+
+
+class Ledger(Protocol):
+    """Every job ever accepted, by fingerprint: permanent facts, outside any branch."""
+
+    def list(self) -> tuple[Fact, ...]:
+        """All facts; of several about one job the latest. Raises LocalStateError when unreadable."""
+
+    def record(self, facts: Iterable[Fact]) -> None:
+        """Durable when it returns."""
+
+    def claim(self, submission: Submission) -> None:
+        """Say durably that this fingerprint and attempt is about to be paid for (journal INTENT).
+        Raises LocalStateError when another submission of it is open."""
+
+
+class Journal(Protocol):
+    """The paid steps in progress. Every change is durable when the call returns."""
+
+    def list(self) -> tuple[Submission, ...]: ...
+
+    def write(self, submission: Submission) -> None: ...
+
+    def clear(self, key: str) -> None: ...
+
+
+class LockStore(Protocol):
+    """``sume.lock``. Reading raises LocalStateError when it cannot be read."""
+
+    def read(self) -> Lock | None: ...
+
+    def create(self, lineage: str, workspace: str | None) -> Lock:
+        """The header alone, durable when it returns. There must be no lock yet."""
+
+    def patch(
+        self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None
+    ) -> None:
+        """Read the file again, apply each entry's changes to what stands there now, replace it durably. Made
+        anew with ``lineage`` where a checkout took it away."""
+
+
+class Part(Protocol):
+    """A file on its way to its place."""
+
+    path: Path
+    head: bytes
+    """Its first bytes, which say what it is."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> tuple[str, int]:
+        """Durable: (sha256, size)."""
+
+    def discard(self) -> None: ...
+
+
+class Media(Protocol):
+    """Outputs and metadata on disk. Paths are the project's; what leads outside raises LocalStateError."""
+
+    def part(self, folder: str) -> Part: ...
+
+    def look(self, path: str) -> FileFact | None: ...
+
+    def place(self, part: Part, target: str, expected: FileFact | None) -> bool:
+        """Move ``part`` to ``target`` if what stands there is still ``expected``; False: it is not."""
+
+    def copy(self, source: str, folder: str, sha256: str) -> Part | None:
+        """A finished part with the bytes of ``source``; None when they are not those of ``sha256`` any more."""
+
+    def remove(self, path: str, sha256: str) -> bool:
+        """Remove ``path`` if its bytes are still those of ``sha256``."""
+
+    def write_text(self, path: str, text: str) -> None: ...
+
+    def remove_text(self, path: str) -> None: ...
+
+
+class Workers(Protocol):
+    """Threads for IO. The loop starts tasks and takes their ends one at a time; nothing else is shared."""
+
+    def start(self, tag: object, task: Callable[[], object]) -> None: ...
+
+    def next(self, timeout: float | None) -> Done | None:
+        """The next task that ended, waiting at most ``timeout`` seconds (None: until one ends)."""
+
+    @property
+    def busy(self) -> int:
+        """Tasks started whose end was not taken yet."""
+
+
+class Progress(Protocol):
+    """Who is told what happens. Called from one thread only."""
+
+    def tell(self, event: Event) -> None: ...

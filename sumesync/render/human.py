@@ -1,0 +1,246 @@
+"""Plans, problems and ends of runs as text for people. Everything from outside is escaped."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sumesync.apply.run import Outcome
+from sumesync.core.action import Action, Change, Plan, Verb, Why
+from sumesync.core.kinds import Kinds
+from sumesync.core.text import amount, count, printable
+from sumesync.errors import Problem
+from sumesync.model import EntryKey, Json, Wanted
+
+Style = Callable[..., str]
+"""``style(text, fg=…, bold=…, dim=…)``: colours where there is a terminal, else the text itself."""
+
+
+def plain(text: str, **_looks: object) -> str:
+    return text
+
+
+_MARKS: dict[Verb, tuple[str, str]] = {
+    Verb.INVALID: ("✗", "red"),
+    Verb.ATTENTION: ("!", "magenta"),
+    Verb.CREATE: ("+", "green"),
+    Verb.UPDATE: ("~", "yellow"),
+    Verb.RESUME: ("…", "cyan"),
+    Verb.FETCH: ("↓", "cyan"),
+    Verb.MOVE: ("→", "cyan"),
+    Verb.COPY: ("=", "cyan"),
+    Verb.KEEP: ("·", ""),
+}
+_WIDE = 100
+_VALUE = 72
+_MANY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a plan is shown with."""
+
+    name: str
+    endpoint: str
+    wanted: Mapping[EntryKey, Wanted]
+    kinds: Kinds
+    max_jobs: int
+    style: Style = plain
+    verbose: bool = False
+
+
+def plan(plan_: Plan, view: View) -> str:
+    """The whole plan: head, one line an action with its reason and changes, and the sum."""
+    shown = [action for action in plan_.actions if view.verbose or action.verb is not Verb.KEEP or action.pending]
+    shown.sort(key=lambda action: (list(Verb).index(action.verb), action.key))
+    blocks = [_head(plan_, view)]
+    lines = [line for action in shown for line in _action(action, view, _width(shown))]
+    lines += [_line("-", "orphan", str(o.key), _orphan(o.in_flight, len(o.outputs)), "", view) for o in plan_.orphans]
+    lines += [
+        _line("…", "collect", collect.job.id, "in flight; no spec asks for it now", "cyan", view)
+        for collect in plan_.collects
+    ]
+    if lines:
+        blocks.append("\n".join(lines))
+    if plan_.invalid:
+        blocks.append(problems(plan_.invalid, view.style))
+    blocks.append(summary(plan_, view))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(plan_: Plan, view: View) -> str:
+    where = "sandbox (costs nothing)" if view.endpoint == "sandbox" else "Sume"
+    return f"{view.style(printable(view.name), bold=True)} at {where}, {count(len(plan_.actions), 'spec')}"
+
+
+def _width(actions: Iterable[Action]) -> int:
+    return min(56, max((len(printable(str(action.key))) for action in actions), default=0))
+
+
+def _action(action: Action, view: View, width: int) -> list[str]:
+    mark, colour = _MARKS[action.verb]
+    wanted = view.wanted.get(action.key)
+    what = what_of(wanted, view.kinds) if wanted and (action.pays or view.verbose) else ""
+    reason = action.reason.text
+    if action.verb is Verb.INVALID:
+        reason = count(len(action.problems), "problem")
+    lines = [_line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)]
+    lines += [f"      {line}" for change in action.changes for line in _change(change, view.style)]
+    if action.hint:
+        lines.append("      " + view.style(printable(action.hint), dim=True))
+    return lines
+
+
+def _line(mark: str, verb: str, name: str, text: str, colour: str, view: View, width: int = 0) -> str:
+    head = view.style(f"{mark} {verb:<9}", fg=colour) if colour else f"{mark} {verb:<9}"
+    return f"  {head} {printable(name).ljust(width)}  {printable(text)}".rstrip()
+
+
+def what_of(wanted: Wanted, kinds: Kinds) -> str:
+    """``video 9:16 6 s 720p``: the kind and what tells most about it."""
+    values = []
+    for field in kinds[wanted.kind].shown:
+        value = wanted.request.get(field)
+        if value is not None:
+            values.append(f"{value} s" if field == "duration" else printable(str(value), 20))
+    return " ".join([wanted.kind, *values])
+
+
+def _orphan(in_flight: bool, files: int) -> str:
+    if in_flight:
+        return "its spec is gone; its job is collected first"
+    kept = f"; {count(files, 'file')} of ours" if files else ""
+    return f"its spec is gone{kept}; apply --prune removes it"
+
+
+def _change(change: Change, style: Style) -> list[str]:
+    name = printable(change.field)
+    if isinstance(change.before, str) and isinstance(change.after, str) and len(change.before + change.after) > 50:
+        return [f"{name}: {line}" for line in [words(change.before, change.after, style)]]
+    return [f"{name}: {_value(change.before)} → {_value(change.after)}"]
+
+
+def _value(value: Json) -> str:
+    if value is None:
+        return "(not set)"
+    return printable(json.dumps(value, ensure_ascii=False), _VALUE)
+
+
+def words(before: str, after: str, style: Style) -> str:
+    """A word diff on one line: ``… on a [-white-]{+marble+} counter``. Long common runs are left out."""
+    old, new = re.findall(r"\S+\s*", before), re.findall(r"\S+\s*", after)
+    parts = []
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        gone, come = printable("".join(old[i1:i2]).strip(), 400), printable("".join(new[j1:j2]).strip(), 400)
+        if tag == "equal":
+            parts.append(_common(old[i1:i2], i1 == 0, i2 == len(old)))
+            continue
+        if gone:
+            parts.append(style(f"[-{gone}-]", fg="red"))
+        if come:
+            parts.append(style(f"{{+{come}+}}", fg="green"))
+    return " ".join(part for part in parts if part)
+
+
+def _common(run: list[str], first: bool, last: bool) -> str:
+    if len(run) <= 8:
+        return printable("".join(run).strip())
+    head = "" if first else printable("".join(run[:3]).strip()) + " "
+    tail = "" if last else " " + printable("".join(run[-3:]).strip())
+    return f"{head}…{tail}"
+
+
+def summary(plan_: Plan, view: View) -> str:
+    """What it comes to, in one paragraph."""
+    counts = {verb: len(plan_.of(verb)) for verb in Verb}
+    kept = sum(not action.pending for action in plan_.of(Verb.KEEP))
+    free = sum(action.verb is Verb.KEEP and action.free for action in plan_.actions)
+    edited = sum(action.reason.code is Why.EDITED for action in plan_.actions)
+    parts = [
+        *(f"{counts[verb]} to {verb}" for verb in _DOING if counts[verb]),
+        *([f"{free} to record"] if free else []),
+    ]
+    lines = []
+    if parts:
+        paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
+        lines.append(f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}")
+    elif not (plan_.orphans or plan_.collects or counts[Verb.INVALID] or counts[Verb.ATTENTION]):
+        lines.append(f"Nothing to do: {count(kept + edited, 'spec')} up to date.")
+    else:
+        lines.append(f"Nothing to submit; {kept} unchanged.")
+    if counts[Verb.INVALID]:
+        lines.append(view.style(f"{count(counts[Verb.INVALID], 'spec')} invalid: nothing is submitted (--keep-going: the rest is).", fg="red"))
+    if counts[Verb.ATTENTION]:
+        lines.append(f"{count(counts[Verb.ATTENTION], 'spec')} waiting for your decision.")
+    if edited:
+        lines.append(f"{count(edited, 'spec')} with media edited by hand, kept as they are.")
+    if plan_.other_endpoint:
+        other = "Sume" if view.endpoint == "sandbox" else "the sandbox"
+        lines.append(f"{count(plan_.other_endpoint, 'entry', 'entries')} of the lock achieved at {other} only: not counted here.")
+    if plan_.pays > view.max_jobs:
+        lines.append(view.style(f"That is more than {view.max_jobs} paid jobs: apply needs --max-jobs {plan_.pays}.", fg="yellow"))
+    return "\n".join(lines)
+
+
+_DOING = (Verb.CREATE, Verb.UPDATE, Verb.RESUME, Verb.FETCH, Verb.MOVE, Verb.COPY)
+
+
+def problems(found: Iterable[Problem], style: Style = plain) -> str:
+    """Like a compiler: ``path:line:column: what; hint``."""
+    lines = []
+    for problem in found:
+        hint = f"\n    {printable(problem.hint)}" if problem.hint else ""
+        lines.append(f"{style(printable(problem.where), bold=True)}: {printable(problem.what)}{style(hint, dim=True)}")
+    return "\n".join(lines)
+
+
+def outcome(result: Outcome, style: Style = plain) -> str:
+    """How a run ended: what failed, what still runs, what to commit."""
+    lines = []
+    for trouble in result.failed:
+        name = f"{printable(str(trouble.key))}: " if trouble.key else ""
+        lines.append(style("failed ", fg="red") + f"{name}{printable(trouble.text)}")
+        if trouble.hint:
+            lines.append("       " + style(printable(trouble.hint), dim=True))
+    for submission in result.unknown:
+        lines.append(style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: {printable(submission.detail)}")
+        lines.append(f"       sumesync resolve {printable(submission.entry.path)}")
+    if result.refused:
+        lines.append(style("stopped ", fg="red") + printable(result.refused.text))
+        lines.append("       " + style(printable(result.refused.hint), dim=True))
+    if lines:
+        lines.append("")
+    lines.append(_totals(result, style))
+    if result.running:
+        shown = ", ".join(sorted(result.running)[:5]) + (", …" if len(result.running) > 5 else "")
+        verb = "runs" if len(result.running) == 1 else "run"
+        lines.append(f"{count(len(result.running), 'job')} still {verb} at Sume ({shown}). Run apply again to collect.")
+    if result.not_begun:
+        lines.append(f"{count(len(result.not_begun), 'spec')} not submitted; nothing was paid for them.")
+    if result.written or result.removed or result.done:
+        lines.append("To commit: sume.lock, and the media and *.sume.json files beside the specs.")
+    return "\n".join(lines) + "\n"
+
+
+def _totals(result: Outcome, style: Style) -> str:
+    cost = f" for {amount(result.credits)} credits" if result.credits is not None else ""
+    bought = f"{count(len(result.bought), 'job')} paid for{cost}" if result.bought else "nothing paid for"
+    ended = "Interrupted" if result.interrupted else "Stopped" if result.refused else "Done"
+    files = f", {count(len(result.written), 'file')} written" if result.written else ""
+    removed = f", {count(len(result.removed), 'file')} removed" if result.removed else ""
+    failed = f", {len(result.failed)} failed" if result.failed else ""
+    colour = "green" if ended == "Done" and not result.failed and not result.unknown else "yellow"
+    return style(f"{ended}:", fg=colour, bold=True) + f" {bought}{files}{removed}{failed}."
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], style: Style = plain) -> str:
+    """Left-aligned columns, for a terminal and for a pipe alike."""
+    cells = [tuple(printable(cell) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head))]
+    lines = [style("  ".join(name.ljust(width) for name, width in zip(head, widths, strict=True)).rstrip(), bold=True)]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join(lines) + "\n"

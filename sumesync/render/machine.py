@@ -1,0 +1,132 @@
+"""Plans and ends of runs as JSON documents for programs. Every one says its ``format_version``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from sumesync.apply.run import Outcome
+from sumesync.core.action import Action, Plan
+from sumesync.core.metadata import clean
+from sumesync.errors import Problem, SumesyncError
+from sumesync.model import EntryKey, Event
+
+FORMAT_VERSION = 1
+
+
+def dump(document: dict[str, Any]) -> str:
+    """One document, ready to print."""
+    return json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False)
+
+
+def line(document: dict[str, Any]) -> str:
+    """One event, on one line."""
+    return json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False)
+
+
+def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
+    """A plan, by ``plan.schema.json``. The same state gives the same document."""
+    return {
+        "endpoint": endpoint,
+        "paid_jobs": plan_.pays,
+        "summary": _summary(plan_),
+        "actions": [action(item) for item in plan_.actions],
+        "orphans": [
+            {**_key(orphan.key), "outputs": list(orphan.outputs), "in_flight": orphan.in_flight} for orphan in plan_.orphans
+        ],
+        "collects": [{"job": item.job.id, "kind": item.kind, "fingerprint": item.fingerprint} for item in plan_.collects],
+        "unknown": [
+            {**_key(item.entry), "kind": item.kind, "fingerprint": item.fingerprint, "sent_at": item.sent_at}
+            for item in plan_.unknown
+        ],
+        "problems": [problem(item) for item in plan_.invalid],
+        "other_endpoint": plan_.other_endpoint,
+    }
+
+
+def _summary(plan_: Plan) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for item in plan_.actions:
+        counts[str(item.verb)] = counts.get(str(item.verb), 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _key(key: EntryKey) -> dict[str, Any]:
+    return {"path": key.path, "variant": key.variant} if key.variant else {"path": key.path}
+
+
+def action(item: Action) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        **_key(item.key),
+        "action": str(item.verb),
+        "kind": item.kind,
+        "fingerprint": item.fingerprint,
+        "reason": {"code": str(item.reason.code), "text": item.reason.text},
+        "paid_jobs": item.pays,
+        "pending": item.pending,
+    }
+    if item.jobs:
+        table["jobs"] = [job.id for job in item.jobs]
+    if item.places:
+        table["outputs"] = [
+            {"path": place.target, "sha256": place.output.sha256, "standing": str(place.standing), "source": place.source}
+            for place in item.places
+        ]
+    if item.changes:
+        table["changes"] = [{"field": c.field, "from": clean(c.before), "to": clean(c.after)} for c in item.changes]
+    if item.origin:
+        table["renamed_from"] = _key(item.origin)
+    if item.twin:
+        table["same_as"] = _key(item.twin)
+    if item.hint:
+        table["hint"] = item.hint
+    return table
+
+
+def problem(item: Problem) -> dict[str, Any]:
+    return {"path": item.path, "line": item.line, "column": item.column, "what": item.what, "hint": item.hint}
+
+
+def digest(document: dict[str, Any]) -> str:
+    """Of a plan document: two plans that would do the same have the same."""
+    kept = {name: value for name, value in document.items() if name not in ("digest", "options", "format_version")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def event(item: Event) -> dict[str, Any]:
+    table: dict[str, Any] = {"event": str(item.news)}
+    if item.key is not None:
+        table.update(_key(item.key))
+    if item.job_id is not None:
+        table["job"] = item.job_id
+    if item.text:
+        table["text"] = item.text
+    return table
+
+
+def outcome(result: Outcome, code: int) -> dict[str, Any]:
+    """The end of a run, as the last event of ``apply --json``."""
+    return {
+        "event": "end",
+        "exit_code": code,
+        "done": [str(key) for key in result.done],
+        "jobs_paid_for": list(result.bought),
+        "credits": result.credits,
+        "written": list(result.written),
+        "removed": list(result.removed),
+        "failed": [{"path": str(t.key) if t.key else None, "what": t.text, "hint": t.hint} for t in result.failed],
+        "unknown": [{**_key(s.entry), "what": s.detail, "sent_at": s.sent_at} for s in result.unknown],
+        "running": sorted(result.running),
+        "not_submitted": [str(key) for key in result.not_begun],
+        "interrupted": result.interrupted,
+        "refused": {"what": result.refused.text, "hint": result.refused.hint} if result.refused else None,
+    }
+
+
+def error(fault: SumesyncError) -> dict[str, Any]:
+    """An error, where ``--json`` was asked for."""
+    return {
+        "error": {"what": fault.what, "hint": fault.hint, "exit_code": int(fault.code)},
+        "problems": [problem(item) for item in fault.problems],
+    }

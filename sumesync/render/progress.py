@@ -1,0 +1,159 @@
+"""Progress of a run: a live view on a terminal, one plain line a change elsewhere, JSON lines for programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sumesync.core.text import count, printable
+from sumesync.model import EntryKey, Event, News
+from sumesync.render import machine
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+_WORDS = {
+    News.SUBMITTING: "submitting",
+    News.ACCEPTED: "accepted",
+    News.STATUS: "",
+    News.DOWNLOADING: "downloading",
+    News.DONE: "done",
+    News.FREE: "",
+    News.HELD: "held",
+    News.FAILED: "failed",
+    News.UNKNOWN: "unknown",
+    News.NOTE: "",
+}
+_ENDS = frozenset({News.DONE, News.FAILED, News.UNKNOWN})
+_QUIET = frozenset({News.SUBMITTING, News.DOWNLOADING})
+
+
+def sentence(event: Event) -> str:
+    """``launch/hero.sume.toml: accepted job_1``: one event as one plain line."""
+    job = f" {event.job_id}" if event.job_id else ""
+    text = " ".join(filter(None, (_WORDS[event.news], event.text if event.news is not News.ACCEPTED else "")))
+    name = f"{printable(str(event.key))}: " if event.key else ""
+    return f"{name}{printable(text)}{printable(job)}"
+
+
+class Silent:
+    """``--quiet``: only what failed or is unknown."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def tell(self, event: Event) -> None:
+        if event.news in (News.FAILED, News.UNKNOWN):
+            self._write(sentence(event))
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """Off a terminal: one plain line per state change, nothing that moves."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def tell(self, event: Event) -> None:
+        if event.news not in _QUIET:
+            self._write(sentence(event))
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """``--json``: every event, one document a line."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def tell(self, event: Event) -> None:
+        self._write(machine.line(machine.event(event)))
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Row:
+    state: str
+    since: float
+    job: str = ""
+
+
+class LiveView:
+    """On a terminal: what is under way, each with its state and time, and the counts; what has ended scrolls up."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        from rich.live import Live
+
+        self._console = console
+        self._rows: dict[EntryKey, _Row] = {}
+        self._total = total
+        self._done = 0
+        self._failed = 0
+        self._began = time.monotonic()
+        self._live: Live = Live(
+            get_renderable=self._table, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+        )
+        self._live.start()
+
+    def tell(self, event: Event) -> None:
+        from rich.text import Text
+
+        if event.key is not None and event.news in (News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING):
+            row = self._rows.setdefault(event.key, _Row("", time.monotonic()))
+            row.state = event.text if event.news is News.STATUS else _WORDS[event.news]
+            row.job = event.job_id or row.job
+            return
+        took = ""
+        if event.key is not None and event.news in _ENDS:
+            row_ = self._rows.pop(event.key, None)
+            took = f"  {_clock(time.monotonic() - row_.since)}" if row_ else ""
+            self._done += event.news is News.DONE
+            self._failed += event.news is not News.DONE
+        if event.news is News.FREE:
+            self._done += 1
+        mark, look = _MARKS.get(event.news, ("·", "dim"))
+        self._console.print(Text.assemble((f"{mark} ", look), sentence(event), (took, "dim")), soft_wrap=True)
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _table(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        room = max(3, self._console.size.height - 4)
+        now = time.monotonic()
+        for key, row in list(self._rows.items())[:room]:
+            name = Text(printable(str(key), 60), no_wrap=True, overflow="ellipsis")
+            state = Text(printable(row.state, 24), style="cyan")
+            table.add_row(Text("⠿", style="cyan"), name, state, Text(_clock(now - row.since), style="dim"), Text(row.job, style="dim"))
+        hidden = len(self._rows) - room
+        if hidden > 0:
+            table.add_row("", Text(f"and {count(hidden, 'more')}".replace("mores", "more"), style="dim"))
+        failed = f", {self._failed} failed" if self._failed else ""
+        waiting = max(0, self._total - self._done - self._failed - len(self._rows))
+        total = f"{self._done} of {self._total} done{failed}, {len(self._rows)} under way, {waiting} waiting"
+        table.add_row("", Text(total, style="bold"), "", Text(_clock(now - self._began), style="dim"))
+        return table
+
+
+_MARKS = {
+    News.DONE: ("✓", "green"),
+    News.FREE: ("✓", "green"),
+    News.FAILED: ("✗", "red"),
+    News.UNKNOWN: ("?", "magenta"),
+    News.HELD: ("!", "yellow"),
+}
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02d} min"

@@ -1,0 +1,411 @@
+"""Reads: retried within bounds, never redirected, never endless, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sumesync.api.client import SumeClient, check_origin
+from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
+
+from .conftest import Certificates
+from .servers import KEY, QUICK, HandClock, Line, answering, client_of, http, serving
+
+ME = http(200, b'{"workspace":{"id":"ws_secret_1"}}')
+DOWN = http(503, b"<html>down</html>")
+
+
+def requests(received: bytes) -> list[str]:
+    lines = received.decode("latin-1").split("\r\n")
+    return [line.rsplit(" ", 1)[0] for line in lines if line.endswith(" HTTP/1.1")]
+
+
+def test_routes_are_asked_as_documented() -> None:
+    calls: list[tuple[Callable[[SumeClient], object], str, bytes]] = [
+        (lambda c: c.account(), "GET /api/v1/me", b"{}"),
+        (lambda c: c.credits(), "GET /api/v1/credits", b"{}"),
+        (lambda c: c.list_jobs(), "GET /api/v1/jobs?limit=100", b"[]"),
+        (lambda c: c.list_jobs("a&b=/?", 5), "GET /api/v1/jobs?limit=5&cursor=a%26b%3D%2F%3F", b"[]"),
+        (lambda c: c.job("job_1:2"), "GET /api/v1/jobs/job_1%3A2", b'{"id":"job_1:2"}'),
+        (lambda c: c.result("job_1"), "GET /api/v1/jobs/job_1/result", b"{}"),
+    ]
+    for call, line, body in calls:
+        with serving(answering(http(200, body))) as server, client_of(f"{server.url}/api/v1/") as client:
+            call(client)
+        assert requests(server.received) == [line]
+        assert f"Authorization: Bearer {KEY}".encode() in server.received
+
+
+@pytest.mark.parametrize("job_id", ["../me", "a/b", "", "a..b", "x\r\ny"])
+def test_what_is_no_job_id_is_not_asked_for(job_id: str) -> None:
+    with serving(answering(ME)) as server, client_of(server.url) as client:
+        with pytest.raises(ApiError, match="not a job id"):
+            client.job(job_id)
+        with pytest.raises(ApiError, match="not a job id"):
+            client.result(job_id)
+    assert server.lines == []
+
+
+def test_a_connection_is_used_again() -> None:
+    with serving(answering(ME)) as server, client_of(server.url) as client:
+        for _ in range(3):
+            client.account()
+    assert len(server.lines) == 1
+
+
+def test_many_threads_share_the_pool() -> None:
+    with serving(answering(ME)) as server, client_of(server.url, threads=2) as client:
+        threads = [threading.Thread(target=client.account) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+    assert len(requests(server.received)) == 8
+    assert len(server.lines) <= 2
+
+
+# --- trying again ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_passing_failure_is_tried_again(status: int) -> None:
+    clock = HandClock()
+    with serving(answering(http(status), http(status), ME)) as server, client_of(server.url, clock) as client:
+        assert client.account().workspace_id == "ws_secret_1"
+    assert clock.slept == [0.25, 0.5]
+
+
+def test_a_dropped_connection_is_tried_again() -> None:
+    gone: list[int] = []
+
+    def script(line: Line) -> None:
+        line.read_request()
+        if len(gone) < 2:
+            gone.append(1)
+            return
+        line.send(ME)
+
+    with serving(script) as server, client_of(server.url) as client:
+        client.account()
+    assert len(server.lines) == 3
+
+
+def test_a_broken_body_is_tried_again() -> None:
+    broken: list[int] = []
+
+    def script(line: Line) -> None:
+        line.read_request()
+        line.send(ME if broken else http(200, b"{", length=50))
+        broken.append(1)
+
+    with serving(script) as server, client_of(server.url, threads=1) as client:
+        client.account()
+    assert len(server.lines) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 422])
+def test_a_no_is_not_tried_again(status: int) -> None:
+    clock = HandClock()
+    with (
+        serving(answering(http(status))) as server,
+        client_of(server.url, clock) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.account()
+    assert caught.value.status == status
+    assert len(requests(server.received)) == 1
+    assert clock.slept == []
+
+
+def test_the_tries_are_bounded() -> None:
+    clock = HandClock()
+    with (
+        serving(answering(DOWN)) as server,
+        client_of(server.url, clock) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.account()
+    assert caught.value.status == 503
+    assert len(requests(server.received)) == QUICK.tries
+    assert clock.slept == [0.25, 0.5, 1.0, 2.0, 4.0]
+
+
+def test_the_jitter_stretches_a_wait_to_its_double_at_most() -> None:
+    clock = HandClock()
+    with (
+        serving(answering(DOWN)) as server,
+        client_of(server.url, clock, random=lambda: 0.999) as client,
+        pytest.raises(ApiError),
+    ):
+        client.account()
+    assert clock.slept == pytest.approx([0.5, 1.0, 2.0, 4.0, 8.0], rel=0.01)
+
+
+def test_retry_after_is_obeyed_but_capped_and_the_patience_ends() -> None:
+    clock = HandClock()
+    busy = http(429, b'{"error":{"code":"rate_limit_exceeded"}}', Retry_After="21600")
+    with (
+        serving(answering(busy)) as server,
+        client_of(server.url, clock) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.account()
+    assert clock.slept == [60.0, 60.0, 60.0]
+    assert caught.value.retry_after == 60.0
+    assert caught.value.error_code == "rate_limit_exceeded"
+
+
+def test_nobody_listens() -> None:
+    with serving(answering(ME)) as server:
+        url = server.url
+    clock = HandClock()
+    with client_of(url, clock) as client, pytest.raises(ApiError, match=r"127.0.0.1 cannot be reached") as caught:
+        client.account()
+    assert caught.value.status is None
+    assert "object at 0x" not in caught.value.what
+    assert len(clock.slept) == QUICK.tries - 1
+
+
+def test_a_stop_during_the_wait_passes() -> None:
+    class Stopped(HandClock):
+        def sleep(self, seconds: float) -> None:
+            raise KeyboardInterrupt
+
+    with (
+        serving(answering(DOWN)) as server,
+        client_of(server.url, Stopped()) as client,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        client.account()
+
+
+def test_a_certificate_that_is_not_trusted_is_not_tried_again(certificates: Certificates) -> None:
+    clock = HandClock()
+    with (
+        serving(answering(ME), certificates.server) as server,
+        client_of(server.url, clock) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.account()
+    assert "root" in caught.value.hint
+    assert len(server.lines) == 1
+    assert server.received == b""
+
+
+def test_tls_and_a_proxy(certificates: Certificates) -> None:
+    def script(line: Line) -> None:
+        line.read_request()
+        line.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        line.sock = certificates.server.wrap_socket(line.sock, server_side=True)
+        answering(ME)(line)
+
+    with serving(script) as proxy:
+        environ = {"https_proxy": f"127.0.0.1:{proxy.port}"}
+        with client_of("https://api.example.com", environ=environ, tls=certificates.client) as client:
+            client.account()
+            client.account()
+    assert len(proxy.lines) == 1
+    assert KEY.encode() not in proxy.received.partition(b"\r\n\r\n")[0]
+
+
+# --- answers that are traps -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_is_not_carried_to_another_place(status: int) -> None:
+    with serving(answering(ME)) as other:
+        moved = http(status, Location=f"{other.url}/me")
+        with (
+            serving(answering(moved)) as server,
+            client_of(server.url) as client,
+            pytest.raises(ApiError, match=str(status)) as caught,
+        ):
+            client.account()
+    assert "SUME_API_BASE_URL" in caught.value.hint
+    assert other.lines == []
+    assert len(requests(server.received)) == 1
+
+
+def test_gzip_is_read() -> None:
+    with (
+        serving(answering(http(200, gzip.compress(b"{}"), Content_Encoding="gzip"))) as server,
+        client_of(server.url) as client,
+    ):
+        client.account()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(200, gzip.compress(b" " * (9 * 1024 * 1024)), Content_Encoding="gzip"),
+        http(200, b" " * (8 * 1024 * 1024 + 1)),
+        http(200, gzip.compress(b"{}")[:-9], Content_Encoding="gzip"),
+        http(200, b"{}", Content_Encoding="br"),
+        http(200, b"<html>"),
+        http(200, b"[]"),
+        http(204),
+    ],
+    ids=["bomb", "large", "cut", "unknown", "html", "list", "empty"],
+)
+def test_an_answer_that_is_none(answer: bytes) -> None:
+    with serving(answering(answer)) as server, client_of(server.url) as client, pytest.raises(ApiError) as caught:
+        client.account()
+    assert caught.value.code is Exit.FAILED
+    assert len(requests(server.received)) == 1
+
+
+def test_an_answer_that_drips_ends() -> None:
+    def script(line: Line) -> None:
+        line.read_request()
+        line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+        while True:
+            line.send(b" ")
+
+    limits = replace(QUICK, tries=2)
+    with (
+        serving(script) as server,
+        client_of(server.url, HandClock(tick=3.0), limits) as client,
+        pytest.raises(ApiError, match="too long"),
+    ):
+        client.account()
+    assert len(server.lines) == 2
+
+
+def test_a_job_that_is_another() -> None:
+    with (
+        serving(answering(http(200, b'{"id":"job_2","status":"completed"}'))) as server,
+        client_of(server.url) as client,
+        pytest.raises(ApiError, match="another job"),
+    ):
+        client.job("job_1")
+
+
+# --- what people read -----------------------------------------------------------------------------
+
+
+def error_of(status: int, body: bytes = b"") -> SumesyncError:
+    limits = replace(QUICK, tries=1)
+    with (
+        serving(answering(http(status, body))) as server,
+        client_of(server.url, limits=limits) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        client.job("job_1")
+    return caught.value
+
+
+def test_a_refused_key() -> None:
+    error = error_of(401, b'{"error":{"code":"unauthorized"},"request_id":"req_9"}')
+    assert error.what == "Sume does not accept the key: unauthorized (request req_9)"
+    assert "SUME_API_KEY" in error.hint
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 407, 408, 409, 429, 500, 302])
+def test_every_error_says_what(status: int) -> None:
+    error = error_of(status, b'{"error":{"code":"some_code","message":"Some text."}}')
+    assert error.what.endswith(": some_code; Some text.")
+    assert error.what[0].isupper() or error.what.startswith("the proxy")
+
+
+def test_no_secret_is_told() -> None:
+    text = f'{{"error":{{"message":"{KEY} of ws_secret_1, https://m/a?sig=1"}}}}'.encode()
+    with serving(answering(ME, http(403, text))) as server, client_of(server.url) as client:
+        client.account()
+        with pytest.raises(ApiError) as caught:
+            client.credits()
+    assert caught.value.what.endswith("[secret] of [secret], https://m/a")
+
+
+# --- the OpenAPI document -------------------------------------------------------------------------
+
+DOCUMENT = b'{"paths":{"/api/v1/x":{"post":{"parameters":[{"in":"header","name":"Idempotency-Key"}]}}}}'
+
+
+def test_the_openapi_document_is_asked_for_once() -> None:
+    with serving(answering(http(200, DOCUMENT))) as server, client_of(f"{server.url}/api/v1") as client:
+        assert client.declares_idempotency("/x")
+        assert not client.declares_idempotency("/y")
+    assert requests(server.received) == ["GET /api/v1/openapi.json"]
+
+
+@pytest.mark.parametrize("answer", [http(404), http(401), http(200, b"<html>"), http(302), DOWN])
+def test_without_an_openapi_document_nothing_is_declared(answer: bytes) -> None:
+    with serving(answering(answer)) as server, client_of(server.url) as client:
+        assert not client.declares_idempotency("/x")
+        before = len(requests(server.received))
+        assert not client.declares_idempotency("/x")
+        assert len(requests(server.received)) == before
+
+
+# --- what it is made of ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\nb", "ключ", "a\x00"])
+def test_what_is_no_key(key: str) -> None:
+    with pytest.raises(UsageError, match="characters") as caught:
+        SumeClient("https://www.sume.so/api/v1", key, HandClock(), version="1", environ={})
+    assert not key or key not in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://www.sume.so/api/v1", "https://www.sume.so/api/v1"),
+        ("HTTPS://WWW.Sume.so:443/api/v1/", "https://www.sume.so/api/v1"),
+        ("https://sume.example:8443", "https://sume.example:8443"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://127.8.9.10", "http://127.8.9.10"),
+        ("http://[::1]:99/api", "http://[::1]:99/api"),
+        ("http://localhost", "http://localhost"),
+        (" https://www.sume.so ", "https://www.sume.so"),
+    ],
+)
+def test_origins(url: str, origin: str) -> None:
+    assert check_origin(url) == origin
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "www.sume.so",
+        "http://www.sume.so/api/v1",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://127.0.0.1.evil.com",
+        "http://localhost.evil.com",
+        "http://127.1",
+        "https://key:hunter22@www.sume.so",
+        "https://@www.sume.so",
+        "https://www.sume.so/api?key=hunter22",
+        "https://www.sume.so/api?",
+        "https://www.sume.so/api#x",
+        "https://www.sume.so/../x",
+        "https://www.sume.so//x",
+        "https://www.sume.so/a/./b",
+        "https://www.sume.so/%2e%2e",
+        "https://www.sume.so:99999",
+        "https://www.sume.so:0",
+        "https://www.sume.so:x",
+        "https://www.su\tme.so",
+        "https://www.sume.so\\@evil.com",
+        "https://ѕume.so",
+        "https://",
+        "https:///x",
+        "https://-x",
+        "https://[::1",
+        "ftp://www.sume.so",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_is_no_origin(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_origin(url)
+    assert "SUME_API_BASE_URL" in caught.value.hint
+    assert "hunter22" not in caught.value.what
+    assert caught.value.code is Exit.USAGE
