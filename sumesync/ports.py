@@ -108,9 +108,7 @@ class LockStore(Protocol):
     def create(self, lineage: str, workspace: str | None) -> Lock:
         """The header alone, durable when it returns. There must be no lock yet."""
 
-    def patch(
-        self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None
-    ) -> None:
+    def patch(self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None) -> None:
         """Read the file again, apply each entry's changes to what stands there now, replace it durably. Made
         anew with ``lineage`` where a checkout took it away."""
 

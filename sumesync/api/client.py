@@ -203,9 +203,9 @@ class SumeClient:
             before_first_byte()
             try:
                 answer = self._send(connection, order, headers)
+                return wire.submit_result(answer, self._clock.now(), self._secrets)
             except Exception as error:  # noqa: BLE001 - from here on any failure may hide a charge
                 return Unclear(f"the connection failed after the request was sent: {self._reason(error)}")
-            return wire.submit_result(answer, self._clock.now(), self._secrets)
         finally:
             connection.close()
 

@@ -215,7 +215,12 @@ class Transport:
             pace=pace,
             tls=self._tls,
             proxy=proxy.url,
-            proxy_config=ProxyConfig(self._proxy_tls(proxy), False, None, None),
+            proxy_config=ProxyConfig(
+                ssl_context=self._proxy_tls(proxy),
+                use_forwarding_for_https=False,
+                assert_hostname=None,
+                assert_fingerprint=None,
+            ),
         )
         host = (url.host or "").strip("[]")
         made.set_tunnel(host, url.port or 443, proxy.headers, scheme=proxy.url.scheme or "http")

@@ -33,9 +33,7 @@ class Haul:
     gone: bool = False
 
 
-def download(
-    job: JobRecord, first_index: int, folder: str, family: str, sent: frozenset[str], tools: Tools
-) -> Haul:
+def download(job: JobRecord, first_index: int, folder: str, family: str, sent: frozenset[str], tools: Tools) -> Haul:
     """Fetch every output of ``job`` into part files in ``folder``. ``family``: image or video.
 
     Raises ApiError or MediaError (a fresh try asks for fresh URLs) and LocalStateError (our disk).
@@ -120,10 +118,12 @@ def put(
     suffix = output.path[output.path.rindex(".") :]
     beside = beside_of(wanted, output.index, suffix, job_id)
     there = tools.media.look(beside)
-    if there is None or own.owns(there):
-        if tools.media.place(part, beside, there):
-            return replace(output, path=beside)
-    raise MediaError(f"{output.path} and {beside} are both taken by other files", "move one of them, then run apply again")
+    if (there is None or own.owns(there)) and tools.media.place(part, beside, there):
+        return replace(output, path=beside)
+    part.discard()
+    raise MediaError(
+        f"{output.path} and {beside} are both taken by other files", "move one of them, then run apply again"
+    )
 
 
 def _same(there: FileFact | None, output: Output) -> bool:

@@ -1,4 +1,4 @@
-"""What costs nothing and needs no network: moves, copies, records, metadata, prune. Done before anything is paid for."""
+"""What costs nothing and needs no network: moves, copies, records, metadata, prune. Done before anything is paid."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
     for item in carried:
         if item.place.target not in landed:
             item.part.discard()
-            outcome.failed.append(Trouble(item.action.key, f"{item.place.target} was taken meanwhile", "run apply again"))
+            outcome.failed.append(
+                Trouble(item.action.key, f"{item.place.target} was taken meanwhile", "run apply again")
+            )
     missed = {item.action.key for item in carried if item.place.target not in landed}
     for action in moves:
         if action.key in missed or any(trouble.key == action.key for trouble in outcome.failed):
@@ -104,9 +106,9 @@ def _leave(action: Action, task: Task, tools: Tools, landed: set[str], outcome: 
         return
     wanted_here = {place.target for other in task.plan.actions for place in other.places}
     for place in action.places:
-        if place.source and place.source not in wanted_here | landed:
-            if tools.media.remove(place.source, place.output.sha256):
-                outcome.removed.append(place.source)
+        left = place.source and place.source not in wanted_here | landed
+        if left and place.source and tools.media.remove(place.source, place.output.sha256):
+            outcome.removed.append(place.source)
 
 
 def _record(action: Action, task: Task, record: Record) -> None:
@@ -145,11 +147,13 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
     entry: Entry | None = record.entries.get(orphan.key)
     if entry is None or orphan.in_flight or _keeps_paid(entry, task):
         return
-    protected = {output.path for key, other in record.entries.items() if other and key != orphan.key for output in other.outputs}
+    protected = {
+        output.path for key, other in record.entries.items() if other and key != orphan.key for output in other.outputs
+    }
     for output in entry.outputs:
-        if output.path in orphan.outputs and output.path not in protected:
-            if tools.media.remove(output.path, output.sha256):
-                outcome.removed.append(output.path)
+        unwanted = output.path in orphan.outputs and output.path not in protected
+        if unwanted and tools.media.remove(output.path, output.sha256):
+            outcome.removed.append(output.path)
     _forget(orphan.key, task, record)
     outcome.done.append(orphan.key)
     tools.tell(News.FREE, orphan.key, "pruned: its spec is gone")

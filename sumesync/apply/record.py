@@ -26,6 +26,11 @@ class Record:
         """The entries as this run knows them: what it read, and its own changes."""
 
     @property
+    def pause(self) -> float:
+        """Seconds after which there may be something to write."""
+        return _FLUSH_SECONDS
+
+    @property
     def dirty(self) -> bool:
         return bool(self._changes or self._clear)
 

@@ -31,7 +31,7 @@ def me(common: Common) -> None:
     table: dict[str, Any] = {
         "user": account.user_name,
         "workspace": account.workspace_name,
-        "key_prefix": account.key_prefix,
+        "key_prefix": _prefix(account.key_prefix),
         "scopes": list(account.scopes),
     }
     if common.talk.as_json:
@@ -65,6 +65,11 @@ def credits(common: Common) -> None:  # noqa: A001 - the command's name
         ("plan", _shown(found.plan)),
     ]
     common.talk.out(human.table(("", ""), rows).lstrip("\n"), newline=False)
+
+
+def _prefix(text: str | None) -> str | None:
+    """Which sort of key it is: ``sume_live_…``. Not one character of the key itself."""
+    return "_".join(text.split("_")[:2]) + "_…" if text and text.startswith("sume_") else None
 
 
 def _shown(value: Any) -> str:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import click
 
-from sumesync.apply.loop import Loop
-from sumesync.apply.paid import settle
-from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.apply.run import Outcome
 from sumesync.cli import options, wiring
+from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.talk import Quit, is_terminal
-from sumesync.core import placement, request, schedule
-from sumesync.core.action import Plan, Policy, Verb
-from sumesync.core.fingerprint import workspace_digest
-from sumesync.core.recover import recover
-from sumesync.core.text import amount, count
-from sumesync.errors import ApiError, Exit, LocalStateError, UsageError, first_of
-from sumesync.host import Stop, SystemClock, ThreadWorkers
-from sumesync.model import SANDBOX, Event, Lock, Submission
-from sumesync.ports import JobApi
-from sumesync.render import human, machine, progress
+from sumesync.core.action import Plan, Verb
+from sumesync.core.text import count
+from sumesync.errors import Exit, LocalStateError, UsageError, first_of
+from sumesync.host import Stop
+from sumesync.model import SANDBOX
+from sumesync.render import human, machine
 
 
 @click.command()
@@ -170,163 +162,6 @@ def _idle(common: Common, plan_: Plan) -> None:
         raise Quit(code)
 
 
-@dataclass(frozen=True, slots=True)
-class How:
-    """What the person asked of the run itself."""
-
-    policy: Policy
-    wait: bool = True
-    deadline: float | None = None
-
-
-def execute(
-    common: Common,
-    session: wiring.Session,
-    plan_: Plan,
-    remake: Callable[[wiring.Session], Plan],
-    stop: Stop,
-    how: How,
-) -> tuple[Outcome, Plan]:
-    """Connect, make sure that everything is still as it was agreed to, and run the loop."""
-    place = wiring.Place(
-        session.home, session.config, session.schemas, session.project.config_problems, session.endpoint
-    )
-    workers = ThreadWorkers()
-    stop.also(workers.wake)
-    with wiring.connected(common, place) as api:
-        lock, capacity = _greet(common, session, api, plan_)
-        show = _progress(common, plan_)
-        tools = Tools(
-            api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show
-        )
-        outcome = Outcome()
-        try:
-            fresh = _recovered(common, session, place, tools, lock, plan_)
-            if fresh is not session:
-                session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
-            task = _task(common, session, plan_, lock, capacity, stop, how)
-            session.media.sweep(session.observed)
-            Loop(task, tools, Record(task, tools), outcome).run()
-        finally:
-            show.close()
-    return outcome, plan_
-
-
-def _greet(common: Common, session: wiring.Session, api: JobApi, plan_: Plan) -> tuple[Lock, int]:
-    """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
-    lock = session.state.lock
-    digest = None
-    if session.endpoint != SANDBOX:
-        account = api.account()
-        digest = workspace_digest(account.workspace_id) if account.workspace_id else None
-        if lock.workspace and digest and lock.workspace != digest:
-            raise LocalStateError(
-                "this project was paid for by another workspace than the key's; nothing was submitted",
-                "use that workspace's key; to start anew in this one, begin a new project with: sumesync init",
-            )
-    capacity = schedule.DEFAULT_CAPACITY
-    try:
-        credits_ = api.credits()
-        capacity = credits_.capacity or capacity
-        if credits_.remaining is not None:
-            common.talk.say(f"Balance: {amount(credits_.remaining)} credits; {capacity} jobs at once.")
-    except ApiError as error:
-        common.talk.say(f"The balance cannot be read ({error.what}); going on with {capacity} jobs at once.")
-    if not session.lock_exists:
-        lock = session.locks.create(lock.lineage, digest)
-    elif digest and lock.workspace is None:
-        session.locks.patch({}, lock.lineage, digest)
-        lock = replace(lock, workspace=digest)
-    return lock, capacity
-
-
-def _recovered(
-    common: Common, session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, plan_: Plan
-) -> wiring.Session:
-    """Settle what an earlier run left in the journal; a new look where that, or the workspace, changed anything."""
-    recovery = recover(session.journal.list(), session.state.facts)
-    session.ledger.record(recovery.record)
-    for key in recovery.clear:
-        session.journal.clear(key)
-    settled = 0
-    for submission in recovery.unknown:
-        if submission.lineage == lock.lineage:
-            common.talk.say(f"{submission.entry}: an earlier request's outcome is unknown; asking Sume.")
-            if payment := settle(submission, _body_again(session, submission), tools):
-                session.journal.clear(payment.submission.key)
-                settled += 1
-    changed = settled or recovery.record or lock.workspace != session.state.lock.workspace
-    if not changed:
-        return session
-    fresh = wiring.look(place)
-    return replace(fresh, state=replace(fresh.state, lock=replace(fresh.state.lock, workspace=lock.workspace)))
-
-
-def _body_again(session: wiring.Session, submission: Submission) -> bytes | None:
-    """The bytes that were sent, made again from the spec that still asks for them; None where there is none."""
-    for wanted in session.project.wanted:
-        if wanted.fingerprint == submission.fingerprint:
-            return request.body(wanted.request)
-    return None
-
-
-def _not_dearer(agreed: Plan, now: Plan) -> Plan:
-    """Nobody pays for more than was shown."""
-    if now.pays > agreed.pays:
-        raise LocalStateError(
-            f"the plan changed while it was agreed to: {now.pays} paid jobs instead of {agreed.pays}",
-            "run it again and look at the new plan",
-        )
-    return now
-
-
-def _task(
-    common: Common,
-    session: wiring.Session,
-    plan_: Plan,
-    lock: Lock,
-    capacity: int,
-    stop: Stop,
-    how: How,
-) -> Task:
-    local = session.endpoint == SANDBOX or wiring.is_local(common)
-    return Task(
-        plan=plan_,
-        wanted={wanted.key: wanted for wanted in session.project.wanted},
-        lock=replace(session.state.lock, workspace=lock.workspace),
-        facts=session.state.facts,
-        own=placement.ours(session.state.lock, session.state.facts, session.observed),
-        kinds=session.schemas.kinds,
-        policy=how.policy,
-        capacity=capacity,
-        pace=schedule.LOCAL if local else schedule.Pace(),
-        wait=how.wait,
-        deadline=how.deadline,
-        stopping=stop,
-    )
-
-
-class Shown(Protocol):
-    """A Progress that can be ended."""
-
-    def tell(self, event: Event) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def _progress(common: Common, plan_: Plan) -> Shown:
-    talk = common.talk
-    if talk.as_json:
-        return progress.JsonLines(talk.out)
-    if talk.quiet:
-        return progress.Silent(talk.warn)
-    if is_terminal(sys.stderr):
-        from rich.console import Console
-
-        return progress.LiveView(Console(stderr=True, highlight=False, markup=False), len(plan_.work))
-    return progress.Lines(talk.say)
-
-
 def finish(common: Common, result: Outcome, plan_: Plan) -> None:
     """Say how it ended, and end with its exit code."""
     codes = result.codes()
@@ -369,9 +204,7 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         accept = wiring.chosen(common, session, paths, tags)
         whole = session.plan(policy)
         free = tuple(
-            action
-            for action in whole.actions
-            if action.verb is Verb.FETCH and (accept is None or accept(action.key))
+            action for action in whole.actions if action.verb is Verb.FETCH and (accept is None or accept(action.key))
         )
         return Plan(actions=free, unknown=whole.unknown)
 

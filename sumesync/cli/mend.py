@@ -81,7 +81,9 @@ def _present(session: wiring.Session, wanted: Wanted) -> Iterator[Output]:
             yield _output(session, number, paths.under(wanted.folder, files[0]))
     if not found:
         where = paths.under(wanted.folder, placement.stem_of(wanted, 1))
-        raise UsageError(f"{wanted.key}: there is no media at {printable(where)}.*", "put the file there, then accept it")
+        raise UsageError(
+            f"{wanted.key}: there is no media at {printable(where)}.*", "put the file there, then accept it"
+        )
 
 
 def _output(session: wiring.Session, number: int, path: str) -> Output:
@@ -186,7 +188,6 @@ def rebuild_(common: Common) -> None:
         talk.out(machine.dump({"entries": len(made.entries), "jobs": count_jobs(made), "unreadable": old.lost + torn}))
     talk.say(f"Made sume.lock again: {count(len(made.entries), 'entry', 'entries')}, {count(count_jobs(made), 'job')}.")
     if old.lost or torn:
-        talk.warn(f"{count(old.lost, 'entry', 'entries')} of the old lock and {count(torn, 'line')} of the ledger did not read.")
+        lost = f"{count(old.lost, 'entry', 'entries')} of the old lock and {count(torn, 'line')} of the ledger"
+        talk.warn(f"{lost} did not read.")
     talk.say("Look at what is left to do: sumesync plan")
-
-

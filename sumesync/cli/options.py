@@ -39,9 +39,7 @@ def common(command: _F) -> Any:
     @click.option("-v", "--verbose", is_flag=True, help="Also tell what is unchanged.")
     @click.option("--debug", is_flag=True, help="Show a traceback when something breaks.")
     @functools.wraps(command)
-    def wrapped(
-        folder: Path | None, as_json: bool, quiet: bool, verbose: bool, debug: bool, **options: Any
-    ) -> Any:
+    def wrapped(folder: Path | None, as_json: bool, quiet: bool, verbose: bool, debug: bool, **options: Any) -> Any:
         settings = {name: options.pop(name) for name in _SHARED if name in options}
         where = folder or Path()
         return command(Common(where, Talk(as_json, quiet, verbose), folder is not None, **settings), **options)
@@ -86,8 +84,12 @@ def locks(command: _F) -> Any:
 
 def some(command: _F) -> Any:
     """``[PATHS]`` and ``--tag``: narrow what is shown or done."""
-    command = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only specs with this [meta] tag.")(command)
-    return click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...", shell_complete=complete_specs)(command)
+    command = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only specs with this [meta] tag.")(
+        command
+    )
+    return click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...", shell_complete=complete_specs)(
+        command
+    )
 
 
 def complete_specs(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
@@ -97,7 +99,9 @@ def complete_specs(_context: click.Context, _parameter: click.Parameter, incompl
     folder, _, start = incomplete.rpartition("/")
     base = f"{folder}/" if folder else ""
     try:
-        entries = sorted(os.scandir(folder or ("/" if incomplete.startswith("/") else ".")), key=lambda entry: entry.name)
+        entries = sorted(
+            os.scandir(folder or ("/" if incomplete.startswith("/") else ".")), key=lambda entry: entry.name
+        )
     except OSError:
         return []
     found = []

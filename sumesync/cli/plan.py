@@ -44,7 +44,9 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 
 @click.command()
 @options.some
-@click.option("--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply.")
+@click.option(
+    "--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply."
+)
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")

@@ -81,12 +81,12 @@ def _matching(common: Common, session: wiring.Session, spec: str | None) -> list
     return exact or [s for s in found if s.entry == wiring.one_spec(common, session, spec)]
 
 
-def _adopt(
-    common: Common, place: wiring.Place, session: wiring.Session, submission: Submission, job_id: str
-) -> None:
+def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submission: Submission, job_id: str) -> None:
     if not is_job_id(job_id):
         raise UsageError(f"{printable(job_id, 80)} is not a job id")
-    other = next((f for f in session.state.facts if f.job.id == job_id and f.fingerprint != submission.fingerprint), None)
+    other = next(
+        (f for f in session.state.facts if f.job.id == job_id and f.fingerprint != submission.fingerprint), None
+    )
     if other is not None:
         raise UsageError(f"{job_id} is the job of {other.key}, another request", "look again at the candidates")
     with wiring.connected(common, place) as api:
@@ -94,7 +94,9 @@ def _adopt(
             view = api.job(job_id)
         except ApiError as error:
             if error.status == 404:
-                raise UsageError(f"Sume has no job {job_id} in this workspace", "look again at the candidates") from None
+                raise UsageError(
+                    f"Sume has no job {job_id} in this workspace", "look again at the candidates"
+                ) from None
             raise
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
     session.journal.write(accepted)
@@ -105,7 +107,9 @@ def _adopt(
         {accepted.entry: [lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
     )
     session.journal.clear(accepted.key)
-    common.talk.say(f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply")
+    common.talk.say(
+        f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply"
+    )
 
 
 def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
@@ -143,7 +147,9 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
         )
     if jobs:
         rows = [(job.id, job.type or "-", job.status, job.created_at or "-") for job in jobs[:20]]
-        blocks.append("Jobs at Sume that no spec here has:\n" + human.table(("JOB", "TYPE", "STATUS", "CREATED"), rows).rstrip())
+        blocks.append(
+            "Jobs at Sume that no spec here has:\n" + human.table(("JOB", "TYPE", "STATUS", "CREATED"), rows).rstrip()
+        )
     else:
         blocks.append(f"Candidates cannot be shown: {why}." if why else "Sume lists no job that is not known here.")
     spec = found[0].entry.path

@@ -15,12 +15,18 @@ from sumesync.render import machine
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the API; 0: any free one.")
-@click.option("--dir", "world", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Keep its world in DIR.")
-@click.option("--credits", "balance", type=click.FloatRange(min=0), default=SANDBOX_CREDITS, help="What the account has.")
+@click.option(
+    "--dir", "world", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Keep its world in DIR."
+)
+@click.option(
+    "--credits", "balance", type=click.FloatRange(min=0), default=SANDBOX_CREDITS, help="What the account has."
+)
 @click.option("--capacity", type=click.IntRange(1, 1000), default=SANDBOX_CAPACITY, help="Jobs that run at once.")
 @click.option("--seconds", type=click.FloatRange(0, 3600), help="How long every job takes.")
 @click.option("--limits", is_flag=True, help="Enforce 120 reads and 10 creates a minute.")
-@click.option("--faults", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Fail as this JSON script says.")
+@click.option(
+    "--faults", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Fail as this JSON script says."
+)
 @options.common
 def sandbox(
     common: Common,

@@ -10,7 +10,7 @@ from sumesync.cli.talk import Quit
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
 from sumesync.core.text import amount, count, printable
-from sumesync.errors import Exit, first_of
+from sumesync.errors import first_of
 from sumesync.model import Entry
 from sumesync.render import human, machine
 
@@ -68,7 +68,9 @@ def _row_json(action: Action, entry: Entry | None) -> dict[str, object]:
     return {
         **machine.action(action),
         "state": _STATES[action.verb],
-        "jobs": [{"id": job.id, "state": str(job.state), "attempt": job.attempt} for job in entry.jobs] if entry else [],
+        "jobs": [{"id": job.id, "state": str(job.state), "attempt": job.attempt} for job in entry.jobs]
+        if entry
+        else [],
         "media": [output.path for output in entry.outputs] if entry else [],
     }
 
@@ -137,5 +139,3 @@ def _findings(plan_: Plan) -> list[tuple[str, str, str]]:
         if s.fingerprint not in shown
     ]
     return found
-
-

@@ -102,7 +102,18 @@ def look(place: Place) -> Session:
     observed = observe.observe(home.root, project, state, endpoint)
     media = OutputFiles(home.root)
     return Session(
-        home, place.config, place.schemas, endpoint, locks, ledger, journal, media, project, state, observed, lock is not None
+        home,
+        place.config,
+        place.schemas,
+        endpoint,
+        locks,
+        ledger,
+        journal,
+        media,
+        project,
+        state,
+        observed,
+        lock is not None,
     )
 
 

@@ -40,9 +40,7 @@ Kinds = Mapping[str, Kind]
 
 def kinds_of(spec_schema: Mapping[str, Any]) -> Kinds:
     """The kinds that a spec schema declares, by name."""
-    return {
-        name: _kind(name, entry) for name, entry in spec_schema["$defs"].items() if "x-sume" in entry
-    }
+    return {name: _kind(name, entry) for name, entry in spec_schema["$defs"].items() if "x-sume" in entry}
 
 
 def _kind(name: str, entry: Mapping[str, Any]) -> Kind:

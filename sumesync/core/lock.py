@@ -23,9 +23,7 @@ from sumesync.model import SANDBOX, SUME, Entry, EntryKey, JobError, JobRecord, 
 
 FORMAT_VERSION: Final = 1
 _BLOCK: Final = "[[entry]]\n"
-_HEADING: Final = (
-    "# sume.lock: what sumesync last achieved. Written by sumesync; commit it, do not edit it.\n"
-)
+_HEADING: Final = "# sume.lock: what sumesync last achieved. Written by sumesync; commit it, do not edit it.\n"
 _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 REBUILD_HINT: Final = "restore it from git, or run: sumesync lock rebuild"
 
@@ -127,7 +125,7 @@ def past_table(past: Past) -> dict[str, Any]:
 def job_table(job: JobRecord) -> dict[str, Any]:
     table: dict[str, Any] = {"id": job.id, "state": str(job.state), "attempt": job.attempt}
     if job.credits is not None:
-        table["credits"] = job.credits
+        table["credits"] = int(job.credits) if float(job.credits).is_integer() else job.credits
     if job.error is not None:
         table["error"] = {"code": job.error.code}
         if job.error.request_id:

@@ -66,6 +66,6 @@ def describe(head: bytes) -> str:
         return "an HTML page"
     if start.startswith((b"{", b"[")):
         return "JSON"
-    if start.startswith(b"<?xml") or start.startswith(b"<"):
+    if start.startswith(b"<"):
         return "XML or markup"
     return "no media file that is known"

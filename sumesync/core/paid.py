@@ -67,9 +67,7 @@ class Paid:
 Index = Mapping[str, Paid]
 
 
-def index(
-    lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endpoint: str
-) -> Index:
+def index(lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endpoint: str) -> Index:
     """Everything paid for at ``endpoint``. Facts of another workspace are not ours to use."""
     found: dict[str, Paid] = {}
     for fact in facts:

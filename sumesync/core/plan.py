@@ -233,8 +233,10 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
         standing = tuple(
             output.path
             for output in entry.outputs
-            if (fact := view.observed.files.get(output.path)) and fact.kind is not FileKind.OTHER
-            and fact.sha256 == output.sha256 and view.own.owns(fact)
+            if (fact := view.observed.files.get(output.path))
+            and fact.kind is not FileKind.OTHER
+            and fact.sha256 == output.sha256
+            and view.own.owns(fact)
         )
         past = (*entry.history, entry.present)
         known = [view.paid[p.fingerprint] for p in past if p.fingerprint in view.paid]

@@ -48,7 +48,9 @@ def salvage(text: str) -> Salvage:
             else:
                 found.append(entry)
     head = _ENTRY.split(text)[0]
-    if (version := re.search(r"^format_version\s*=\s*(\d+)", head, re.MULTILINE)) and int(version[1]) > locks.FORMAT_VERSION:
+    if (version := re.search(r"^format_version\s*=\s*(\d+)", head, re.MULTILINE)) and int(
+        version[1]
+    ) > locks.FORMAT_VERSION:
         locks.read(f"format_version = {version[1]}\n")
     lineage = re.search(r'^lineage\s*=\s*"([0-9a-f]{32})"', head, re.MULTILINE)
     workspace = re.search(r'^workspace\s*=\s*"(sha256:[0-9a-f]{64})"', head, re.MULTILINE)

@@ -40,9 +40,7 @@ class LockFile:
         atomic.write(self._path, locks.new_text(lineage, workspace).encode())
         return Lock(lineage, workspace)
 
-    def patch(
-        self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None
-    ) -> None:
+    def patch(self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None) -> None:
         if not self.exists():
             self.create(lineage, workspace)
         before = self._text()

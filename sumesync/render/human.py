@@ -87,7 +87,9 @@ def _action(action: Action, view: View, width: int) -> list[str]:
     reason = action.reason.text
     if action.verb is Verb.INVALID:
         reason = count(len(action.problems), "problem")
-    lines = [_line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)]
+    lines = [
+        _line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)
+    ]
     lines += [f"      {line}" for change in action.changes for line in _change(change, view.style)]
     if action.hint:
         lines.append("      " + view.style(printable(action.hint), dim=True))
@@ -173,16 +175,27 @@ def summary(plan_: Plan, view: View) -> str:
     else:
         lines.append(f"Nothing to submit; {kept} unchanged.")
     if counts[Verb.INVALID]:
-        lines.append(view.style(f"{count(counts[Verb.INVALID], 'spec')} invalid: nothing is submitted (--keep-going: the rest is).", fg="red"))
+        lines.append(
+            view.style(
+                f"{count(counts[Verb.INVALID], 'spec')} invalid: nothing is submitted (--keep-going: the rest is).",
+                fg="red",
+            )
+        )
     if counts[Verb.ATTENTION]:
         lines.append(f"{count(counts[Verb.ATTENTION], 'spec')} waiting for your decision.")
     if edited:
         lines.append(f"{count(edited, 'spec')} with media edited by hand, kept as they are.")
     if plan_.other_endpoint:
         other = "Sume" if view.endpoint == "sandbox" else "the sandbox"
-        lines.append(f"{count(plan_.other_endpoint, 'entry', 'entries')} of the lock achieved at {other} only: not counted here.")
+        lines.append(
+            f"{count(plan_.other_endpoint, 'entry', 'entries')} of the lock achieved at {other} only: not counted here."
+        )
     if plan_.pays > view.max_jobs:
-        lines.append(view.style(f"That is more than {view.max_jobs} paid jobs: apply needs --max-jobs {plan_.pays}.", fg="yellow"))
+        lines.append(
+            view.style(
+                f"That is more than {view.max_jobs} paid jobs: apply needs --max-jobs {plan_.pays}.", fg="yellow"
+            )
+        )
     return "\n".join(lines)
 
 
@@ -207,7 +220,9 @@ def outcome(result: Outcome, style: Style = plain) -> str:
         if trouble.hint:
             lines.append("       " + style(printable(trouble.hint), dim=True))
     for submission in result.unknown:
-        lines.append(style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: {printable(submission.detail)}")
+        lines.append(
+            style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: {printable(submission.detail)}"
+        )
         lines.append(f"       sumesync resolve {printable(submission.entry.path)}")
     if result.refused:
         lines.append(style("stopped ", fg="red") + printable(result.refused.text))

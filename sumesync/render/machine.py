@@ -33,9 +33,12 @@ def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
         "summary": _summary(plan_),
         "actions": [action(item) for item in plan_.actions],
         "orphans": [
-            {**_key(orphan.key), "outputs": list(orphan.outputs), "in_flight": orphan.in_flight} for orphan in plan_.orphans
+            {**_key(orphan.key), "outputs": list(orphan.outputs), "in_flight": orphan.in_flight}
+            for orphan in plan_.orphans
         ],
-        "collects": [{"job": item.job.id, "kind": item.kind, "fingerprint": item.fingerprint} for item in plan_.collects],
+        "collects": [
+            {"job": item.job.id, "kind": item.kind, "fingerprint": item.fingerprint} for item in plan_.collects
+        ],
         "unknown": [
             {**_key(item.entry), "kind": item.kind, "fingerprint": item.fingerprint, "sent_at": item.sent_at}
             for item in plan_.unknown
@@ -70,7 +73,12 @@ def action(item: Action) -> dict[str, Any]:
         table["jobs"] = [job.id for job in item.jobs]
     if item.places:
         table["outputs"] = [
-            {"path": place.target, "sha256": place.output.sha256, "standing": str(place.standing), "source": place.source}
+            {
+                "path": place.target,
+                "sha256": place.output.sha256,
+                "standing": str(place.standing),
+                "source": place.source,
+            }
             for place in item.places
         ]
     if item.changes:

@@ -134,7 +134,13 @@ class LiveView:
         for key, row in list(self._rows.items())[:room]:
             name = Text(printable(str(key), 60), no_wrap=True, overflow="ellipsis")
             state = Text(printable(row.state, 24), style="cyan")
-            table.add_row(Text("⠿", style="cyan"), name, state, Text(_clock(now - row.since), style="dim"), Text(row.job, style="dim"))
+            table.add_row(
+                Text("⠿", style="cyan"),
+                name,
+                state,
+                Text(_clock(now - row.since), style="dim"),
+                Text(row.job, style="dim"),
+            )
         hidden = len(self._rows) - room
         if hidden > 0:
             table.add_row("", Text(f"and {count(hidden, 'more')}".replace("mores", "more"), style="dim"))

@@ -47,6 +47,10 @@ def test_a_create_answer_is_accepted_only_with_ids(row: dict[str, Any]) -> None:
         assert not outcome.conflict
 
 
+def test_a_body_that_is_not_whole_names_no_job() -> None:
+    assert isinstance(submit_result(Answer(200, {}, b'{"job_id":"job_1"}', "it broke off"), now=0.0), Unclear)
+
+
 def test_readable_ids_beside_an_unreadable_one_are_told() -> None:
     outcome = submit_result(Answer(200, {}, b'{"job_ids": ["job_1", "../x"]}'), now=0.0)
     assert isinstance(outcome, Unclear)

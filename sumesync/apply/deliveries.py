@@ -1,0 +1,167 @@
+"""The results of a run: downloaded side by side, put in their places one at a time, recorded last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sumesync.apply import delivery, free
+from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
+from sumesync.core import request
+from sumesync.core.advance import placed, turn_to
+from sumesync.core.placement import suffix_of, target_of
+from sumesync.errors import ApiError
+from sumesync.model import EntryKey, JobRecord, JobState, News, Output, Past, Wanted
+
+_AT_ONCE = 8
+
+
+class Deliveries:
+    """Errands whose jobs have ended, on their way to the disk."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._own = ground.task.own
+        self._arrived: list[tuple[float, Errand]] = []
+        self._loading = 0
+
+    @property
+    def open(self) -> bool:
+        return bool(self._arrived or self._loading)
+
+    def earliest(self) -> float | None:
+        return min((at for at, _ in self._arrived), default=None)
+
+    def take(self, errand: Errand) -> None:
+        """An errand whose jobs have all ended."""
+        if errand.targets and any(job.state in (JobState.COMPLETED, JobState.GONE) for job in errand.latest):
+            self._arrived.append((0.0, errand))
+        elif not errand.targets:
+            text = f"{', '.join(errand.jobs)} ended; no spec asks for it now, its id is kept"
+            self._ground.tools.tell(News.NOTE, None, text)
+
+    def start(self, now: float) -> None:
+        for due, errand in list(self._arrived):
+            if due > now or self._loading >= _AT_ONCE:
+                continue
+            self._arrived.remove((due, errand))
+            self._loading += 1
+            self._ground.tools.tell(News.DOWNLOADING, errand.key)
+            self._ground.tools.workers.start(("load", errand), self._load(errand))
+
+    def _load(self, errand: Errand) -> Callable[[], list[delivery.Haul]]:
+        wanted = errand.targets[0]
+        sent = request.urls(wanted.request)
+        family = self._ground.task.kinds[errand.kind].media
+        jobs, tools = list(errand.latest), self._ground.tools
+
+        def load() -> list[delivery.Haul]:
+            hauls: list[delivery.Haul] = []
+            index = 1
+            for job in jobs:
+                if job.state.ended_badly:
+                    index += 1  # its output keeps its number, for the day when it is tried again
+                    continue
+                haul = delivery.download(job, index, wanted.folder, family, sent, tools)
+                index += len(haul.loaded) or 1
+                hauls.append(haul)
+            return hauls
+
+        return load
+
+    def broke(self, errand: Errand, error: BaseException) -> None:
+        """A download that raised. Asks for a fresh URL and tries again; it never generates again. What is not
+        the network's fault is raised further."""
+        self._loading -= 1
+        if not isinstance(error, ApiError):
+            raise error
+        errand.tries += 1
+        if errand.tries < TRIES and error.status not in (401, 403):
+            wait = RETRY_SECONDS * 2 ** (errand.tries - 1)
+            self._ground.tools.tell(News.NOTE, errand.key, f"{error.what}; trying again in {wait:.0f} s")
+            self._arrived.append((self._ground.now() + wait, errand))
+            return
+        self._ground.fail(errand.key, error.what, error.hint or "run apply again: it downloads for free")
+
+    def loaded(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
+        self._loading -= 1
+        for haul in hauls:
+            if haul.gone:
+                self._gone(errand, haul.job)
+        whole = [haul for haul in hauls if not haul.gone]
+        if whole:
+            self._deliver(errand, whole)
+
+    def _gone(self, errand: Errand, job: JobRecord) -> None:
+        self._ground.note(errand, replace(job, state=JobState.GONE))
+        spec = errand.key.path if errand.key else ""
+        hint = f"restore the file from git, or pay again: sumesync apply --regenerate {spec}"
+        self._ground.fail(errand.key, f"Sume no longer has the result of {job.id}", hint)
+
+    def _deliver(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
+        """Ledger, then media, then metadata; the lock says it last."""
+        landings: list[Output] = []
+        for haul in hauls:
+            landings += self._land(errand, haul)
+        self._finish(errand, errand.targets[0], landings)
+        for twin in errand.targets[1:]:
+            copies = self._copy(errand, twin, landings)
+            if len(copies) == len(landings):
+                self._finish(errand, twin, copies)
+
+    def _land(self, errand: Errand, haul: delivery.Haul) -> tuple[Output, ...]:
+        ground, first = self._ground, errand.targets[0]
+        policy = ground.task.policy
+        outputs = delivery.outputs_of(haul, first)
+        # Before the rename: if we die between the two, the next run knows these bytes as ours.
+        ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs))
+        self._own = delivery.widened(self._own, outputs)
+        forced = policy.replace_edited or policy.restore_edited
+        landed = tuple(
+            delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, forced)
+            for item, output in zip(haul.loaded, outputs, strict=True)
+        )
+        for want, got in zip(outputs, landed, strict=True):
+            if want.path != got.path:
+                text = f"{want.path} is taken by a file that is not ours: it is {got.path}"
+                ground.tools.tell(News.NOTE, first.key, text)
+        told = errand.jobs[haul.job.id].credits is not None
+        errand.jobs[haul.job.id] = delivery.recorded(haul, landed)
+        if not told:
+            ground.spent(errand.jobs[haul.job.id])
+        return landed
+
+    def _copy(self, errand: Errand, twin: Wanted, outputs: list[Output]) -> list[Output]:
+        """The same bytes for another spec of the same request."""
+        copies = []
+        job_id = next(iter(errand.jobs))
+        tools = self._ground.tools
+        for output in outputs:
+            part = tools.media.copy(output.path, twin.folder, output.sha256)
+            if part is None:
+                self._ground.fail(twin.key, f"{output.path} changed meanwhile", "run apply again")
+                continue
+            wanted = replace(output, path=target_of(twin, output.index, suffix_of(output.path)))
+            copies.append(delivery.put(part, wanted, twin, job_id, self._own, tools))
+        return copies
+
+    def _finish(self, errand: Errand, wanted: Wanted, outputs: list[Output]) -> None:
+        """Metadata, then the lock entry, then what the entry left behind elsewhere."""
+        ground, key = self._ground, wanted.key
+        jobs = placed(errand.jobs.values(), outputs)
+        past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs)
+        ground.record.change(key, lambda entry: turn_to(entry, key, past))
+        ground.record.metadata(wanted)
+        ground.outcome.written += [output.path for output in outputs]
+        ground.outcome.done.append(key)
+        self._sweep(key, outputs)
+        ground.tools.tell(News.DONE, key, ", ".join(output.path for output in outputs))
+
+    def _sweep(self, key: EntryKey, outputs: list[Output]) -> None:
+        """An update that gave another name or ending leaves no old file behind, where that is ours."""
+        entries = self._ground.record.entries
+        kept = {output.path for output in outputs}
+        kept |= {o.path for other, entry in entries.items() if entry and other != key for o in entry.outputs}
+        for old in free.leftovers(entries.get(key), kept, self._own):
+            if self._ground.tools.media.remove(old.path, old.sha256):
+                self._ground.outcome.removed.append(old.path)

@@ -1,0 +1,71 @@
+"""What the parts of the loop share: the task, the tools, what is recorded, and how a failure is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sumesync.apply.record import Record
+from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.core.advance import note_job
+from sumesync.core.text import without_secrets
+from sumesync.model import EntryKey, JobRecord, News, Wanted
+
+TRIES = 4
+RETRY_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Errand:
+    """One fingerprint on its way: its jobs, and the variants that wait for them. No targets: collected only."""
+
+    fingerprint: str
+    kind: str
+    targets: list[Wanted] = field(default_factory=list)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    tries: int = 0
+
+    @property
+    def key(self) -> EntryKey | None:
+        return self.targets[0].key if self.targets else None
+
+    @property
+    def latest(self) -> list[JobRecord]:
+        last = max(job.attempt for job in self.jobs.values())
+        return [job for job in self.jobs.values() if job.attempt == last]
+
+
+@dataclass(slots=True)
+class Ground:
+    """Shared by payments, flights and deliveries. ``closed``: nothing more is submitted in this run."""
+
+    task: Task
+    tools: Tools
+    record: Record
+    outcome: Outcome
+    closed: bool = False
+
+    def now(self) -> float:
+        return self.tools.clock.monotonic()
+
+    def fail(self, key: EntryKey | None, text: str, hint: str) -> None:
+        text = without_secrets(text)
+        self.outcome.failed.append(Trouble(key, text, hint))
+        self.tools.tell(News.FAILED, key, text)
+
+    def note(self, errand: Errand, job: JobRecord) -> None:
+        """What became of a job: in the ledger at once, in every entry that has it with the next write of the lock."""
+        errand.jobs[job.id] = job
+        key = errand.key or self._holder(job.id) or EntryKey("")
+        self.record.fact(errand.fingerprint, errand.kind, key, job)
+        for name, entry in list(self.record.entries.items()):
+            if entry is not None and any(
+                known.id == job.id for p in (*entry.history, entry.present) for known in p.jobs
+            ):
+                self.record.change(name, lambda e: note_job(e, errand.fingerprint, job))
+
+    def _holder(self, job_id: str) -> EntryKey | None:
+        return next((fact.key for fact in self.task.facts if fact.job.id == job_id), None)
+
+    def spent(self, job: JobRecord) -> None:
+        if job.credits is not None and job.id in self.outcome.bought:
+            self.outcome.credits = (self.outcome.credits or 0) + job.credits
