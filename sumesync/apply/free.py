@@ -33,7 +33,7 @@ def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
     for action in task.plan.of(Verb.KEEP):
         if action.free:
             _record(action, task, record)
-            tools.tell(News.FREE, action.key, action.reason.text)
+            tools.tell(News.FREE, action.key, "recorded in sume.lock" if action.records else "metadata written anew")
             outcome.done.append(action.key)
     record.flush(at_once=True)
     if task.policy.prune:
@@ -75,10 +75,10 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
         _record(action, task, record)
         outcome.written += [place.target for place in action.places if place.target in landed]
         outcome.done.append(action.key)
-        tools.tell(News.FREE, action.key, f"{_PAST[action.verb]}: {action.reason.text}")
+        tools.tell(News.FREE, action.key, f"{_PAST[action.verb]} ({action.reason.text})")
 
 
-_PAST = {Verb.MOVE: "moved", Verb.COPY: "copied"}
+_PAST = {Verb.MOVE: "moved for free", Verb.COPY: "copied for free"}
 
 
 def _carry(action: Action, task: Task, tools: Tools, outcome: Outcome) -> list[_Carried]:

@@ -106,7 +106,9 @@ def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], save
 
 def _show(common: Common, session: wiring.Session, plan_: Plan) -> None:
     talk = common.talk
-    if not talk.as_json:
+    if talk.as_json:
+        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.endpoint)}))
+    elif not talk.quiet:
         talk.out(human.plan(plan_, view(common, session)), newline=False)
 
 

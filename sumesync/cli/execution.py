@@ -9,19 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sumesync.apply.loop import Loop
-from sumesync.apply.paid import settle
+from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Outcome, Task, Tools
 from sumesync.cli import wiring
 from sumesync.cli.options import Common
 from sumesync.cli.talk import is_terminal
-from sumesync.core import placement, request, schedule
+from sumesync.core import placement, schedule
 from sumesync.core.action import Plan, Policy
 from sumesync.core.fingerprint import workspace_digest
-from sumesync.core.recover import recover
 from sumesync.core.text import amount
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.host import Stop, SystemClock, ThreadWorkers
-from sumesync.model import SANDBOX, Event, Lock, Submission
+from sumesync.model import SANDBOX, Event, Lock
 from sumesync.ports import JobApi
 from sumesync.render import progress
 
@@ -55,7 +54,7 @@ def execute(
         tools = Tools(api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show)
         outcome = Outcome()
         try:
-            fresh = _recovered(common, session, place, tools, lock, plan_)
+            fresh = _recovered(session, place, tools, lock)
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
             task = _task(common, session, plan_, lock, capacity, stop, how)
@@ -94,34 +93,13 @@ def _greet(common: Common, session: wiring.Session, api: JobApi, plan_: Plan) ->
     return lock, capacity
 
 
-def _recovered(
-    common: Common, session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, plan_: Plan
-) -> wiring.Session:
-    """Settle what an earlier run left in the journal; a new look where that, or the workspace, changed anything."""
-    recovery = recover(session.journal.list(), session.state.facts)
-    session.ledger.record(recovery.record)
-    for key in recovery.clear:
-        session.journal.clear(key)
-    settled = 0
-    for submission in recovery.unknown:
-        if submission.lineage == lock.lineage:
-            common.talk.say(f"{submission.entry}: an earlier request's outcome is unknown; asking Sume.")
-            if payment := settle(submission, _body_again(session, submission), tools):
-                session.journal.clear(payment.submission.key)
-                settled += 1
-    changed = settled or recovery.record or lock.workspace != session.state.lock.workspace
-    if not changed:
+def _recovered(session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock) -> wiring.Session:
+    """``session``, or a new look at the project where the journal, or the workspace, changed what is known."""
+    changed = settle_journal(tools, session.state.facts, lock.lineage, session.project.wanted)
+    if not changed and lock.workspace == session.state.lock.workspace:
         return session
     fresh = wiring.look(place)
     return replace(fresh, state=replace(fresh.state, lock=replace(fresh.state.lock, workspace=lock.workspace)))
-
-
-def _body_again(session: wiring.Session, submission: Submission) -> bytes | None:
-    """The bytes that were sent, made again from the spec that still asks for them; None where there is none."""
-    for wanted in session.project.wanted:
-        if wanted.fingerprint == submission.fingerprint:
-            return request.body(wanted.request)
-    return None
 
 
 def _not_dearer(agreed: Plan, now: Plan) -> Plan:

@@ -56,8 +56,8 @@ class Session:
         base = Policy(self.endpoint, self.config.store, self.config.max_jobs)
         return replace(base, **asked)  # type: ignore[arg-type]
 
-    def plan(self, policy: Policy) -> Plan:
-        return plan(self.project, self.state, self.observed, policy, self.schemas.kinds)
+    def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
+        return plan(self.project, self.state, self.observed, policy, self.schemas.kinds, first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,7 @@ def _scope(common: Common, session: Session, name: str) -> str:
 def narrowed(common: Common, session: Session, policy: Policy, named: tuple[str, ...], tags: tuple[str, ...]) -> Plan:
     """The plan of the whole project, narrowed to what was asked for."""
     accept = chosen(common, session, named, tags)
-    whole = session.plan(policy)
-    return only(whole, accept) if accept else whole
+    return only(session.plan(policy, accept), accept) if accept else session.plan(policy)
 
 
 def one_spec(common: Common, session: Session, name: str) -> EntryKey:

@@ -37,6 +37,8 @@ class Situation:
     """Paths where another variant's outputs are wanted and stand."""
     taken: tuple[str, ...] = ()
     """Files that were never ours, in the places that a new result may need."""
+    foreign_metadata: str = ""
+    """A file that is not ours where the metadata belong."""
     edited: tuple[str, ...] = ()
     """The entry's present outputs that are not ours to replace."""
     twin: EntryKey | None = None
@@ -143,6 +145,8 @@ def _blocked(s: Situation) -> Action | None:
     """Paid for, but a file that is not ours stands where it belongs."""
     if not s.achieved:
         return None
+    if s.foreign_metadata:
+        return _taken(s, (s.foreign_metadata,))
     if foreign := s.standing(Standing.TAKEN):
         return _taken(s, tuple(place.target for place in foreign))
     by_hand = s.standing(Standing.EDITED)
@@ -217,8 +221,8 @@ def _retry(s: Situation) -> Action | None:
 
 def _blocked_buy(s: Situation) -> Action | None:
     """What must be decided before a new result can take the place: files of others, edits by hand."""
-    if s.taken:
-        return _taken(s, s.taken)
+    if s.taken or s.foreign_metadata:
+        return _taken(s, (*s.taken, *filter(None, (s.foreign_metadata,))))
     if s.edited and not s.policy.replace_edited:
         return _edited_attention(s, s.edited)
     return None

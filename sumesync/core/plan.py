@@ -28,7 +28,7 @@ from sumesync.core.kinds import Kinds
 from sumesync.core.paid import Index, Paid, index
 from sumesync.core.placement import Ours
 from sumesync.errors import Problem
-from sumesync.model import Entry, EntryKey, Fact, FileKind, Lock, Step, Submission, Wanted
+from sumesync.model import Entry, EntryKey, Fact, FileKind, Lock, Output, Step, Submission, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,19 @@ class State:
     journal: tuple[Submission, ...] = ()
 
 
-def plan(project: Project, state: State, observed: Observed, policy: Policy, kinds: Kinds) -> Plan:
-    """The plan of the whole project."""
+def plan(
+    project: Project,
+    state: State,
+    observed: Observed,
+    policy: Policy,
+    kinds: Kinds,
+    first: Callable[[EntryKey], bool] = lambda _key: True,
+) -> Plan:
+    """The plan of the whole project. Of two variants with the same request one buys and the other shares: one
+    that ``first`` accepts buys, so that the plan can be narrowed to those."""
     paid = index(state.lock, state.facts, state.journal, policy.endpoint)
     view = _View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
-    actions = _decide_all(view)
+    actions = _decide_all(view, first)
     taken_over = {action.origin for action in actions if action.origin}
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.key)),
@@ -103,8 +111,8 @@ class _View:
         return self.kinds[wanted.kind].outputs(wanted.request)
 
 
-def _decide_all(view: _View) -> list[Action]:
-    variants = sorted(view.project.wanted, key=lambda wanted: wanted.key)
+def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
+    variants = sorted(view.project.wanted, key=lambda wanted: (not first(wanted.key), wanted.key))
     problems = _problems(view, variants)
     held = _held(view, variants)
     origins = _origins(view, variants)
@@ -138,8 +146,9 @@ def _situation(
             wanted, known, current, view.observed.files, view.own, blessed=not view.policy.restore_edited
         ),
         held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
-        taken=_taken(view, wanted),
-        edited=placement.edited(entry.outputs, view.observed, view.own) if entry else (),
+        taken=placement.taken(wanted, view.outputs(wanted), view.observed, view.own),
+        edited=placement.edited(_shown(entry), view.observed, view.own) if entry else (),
+        foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
         metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
     )
@@ -158,11 +167,15 @@ def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -
     return before is None or before.digest != metadata.digest(metadata.render(wanted, entry))
 
 
-def _taken(view: _View, wanted: Wanted) -> tuple[str, ...]:
-    files = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
-    path = metadata.path_of(wanted.key)
-    before = view.observed.metadata.get(path)
-    return (*files, path) if before is not None and not before.ours else files
+def _shown(entry: Entry) -> tuple[Output, ...]:
+    """The outputs that stand for an entry on disk: its own, else those of what it was last."""
+    earlier = (past.accepted or tuple(o for job in past.jobs for o in job.outputs) for past in reversed(entry.history))
+    return entry.outputs or next((outputs for outputs in earlier if outputs), ())
+
+
+def _foreign_metadata(wanted: Wanted, entry: Entry | None, before: metadata.MetadataFact | None) -> str:
+    """A metadata file that neither the lock nor its own text says is ours. One of an entry is only stale."""
+    return metadata.path_of(wanted.key) if entry is None and before is not None and not before.ours else ""
 
 
 def _problems(view: _View, variants: list[Wanted]) -> dict[EntryKey, tuple[Problem, ...]]:

@@ -13,7 +13,11 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # Joiners that ordinary words and emoji need; harmless by themselves.
 _ALLOWED = frozenset("\u200d\u200c")
 
-_URL_QUERY = re.compile(r"(\bhttps?:\\?/\\?/[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+# A backslash ends it unless it is one of JSON's own escapes: the text may be JSON, and must stay so.
+_URL_QUERY = re.compile(
+    r"""(\bhttps?:(?:/|\\/){2}[^\s"'<>?#\\]*(?:\\/[^\s"'<>?#\\]*)*)[?#](?:[^\s"'<>\\]|\\u[0-9a-f]{4}|\\/)*""",
+    re.IGNORECASE,
+)
 _USERINFO = re.compile(r"(\bhttps?://)[^\s/@\"'<>]+@", re.IGNORECASE)
 _KEY = re.compile(r"sume_(?:live|test|sandbox)_[A-Za-z0-9_\-]+")
 _BEARER = re.compile(r"(bearer\s+)[A-Za-z0-9._~+/\-]+=*", re.IGNORECASE)

@@ -149,7 +149,17 @@ def _read_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Wante
     if document.prompt_path is not None:
         text = read_bytes(root, document.prompt_path, toml.MAX_BYTES)
         prompt = PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
-    return resolve(document, config, schemas, prompt)
+    return _reachable(root, resolve(document, config, schemas, prompt))
+
+
+def _reachable(root: Path, result: Wanted | tuple[Problem, ...]) -> Wanted | tuple[Problem, ...]:
+    """What a path says is judged in ``core``; where it leads is for the disk to tell."""
+    if isinstance(result, Wanted) and result.folder:
+        try:
+            inside(root, result.folder)
+        except LocalStateError as error:
+            return (Problem(result.key.path, f"its media would go to {result.folder}: {error.what}", error.hint, 1, 1),)
+    return result
 
 
 def read_bytes(root: Path, path: str, limit: int) -> bytes | str:

@@ -1,0 +1,40 @@
+"""The start of a run: what an earlier one left in the journal is settled, as far as facts allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sumesync.apply.paid import settle
+from sumesync.apply.run import Tools
+from sumesync.core import request
+from sumesync.core.recover import recover
+from sumesync.model import Fact, News, Submission, Wanted
+
+
+def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: Iterable[Wanted]) -> bool:
+    """Whether anything came of it, so that the plan must be made again.
+
+    Accepted jobs go to the ledger before their journal files go. What was never sent is forgotten. Of
+    what is unknown only this project's (``lineage``) is asked about.
+    """
+    facts, wanted = tuple(facts), tuple(wanted)
+    recovery = recover(tools.journal.list(), facts)
+    tools.ledger.record(recovery.record)
+    for key in recovery.clear:
+        tools.journal.clear(key)
+    settled = False
+    for submission in recovery.unknown:
+        if submission.lineage == lineage:
+            tools.tell(News.NOTE, submission.entry, "an earlier request's outcome is unknown; asking Sume")
+            if payment := settle(submission, body_again(submission, wanted), tools):
+                tools.journal.clear(payment.submission.key)
+                settled = True
+    return settled or bool(recovery.record)
+
+
+def body_again(submission: Submission, wanted: Iterable[Wanted]) -> bytes | None:
+    """The bytes that were sent, made again from a spec that still asks for them; None where there is none."""
+    for variant in wanted:
+        if variant.fingerprint == submission.fingerprint:
+            return request.body(variant.request)
+    return None

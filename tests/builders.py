@@ -1,0 +1,201 @@
+"""Small values in one line each. What a test does not name has a default that means nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sumesync.core import metadata, paths
+from sumesync.core.action import Action, Observed, Plan, Policy
+from sumesync.core.fingerprint import fingerprint, submission_key
+from sumesync.core.metadata import MetadataFact
+from sumesync.core.paid import index
+from sumesync.core.placement import MEDIA_SUFFIXES, paths_of_interest, suffix_of
+from sumesync.core.plan import Project, State, plan
+from sumesync.disk import schemas
+from sumesync.errors import Problem
+from sumesync.model import (
+    SUME,
+    Entry,
+    EntryKey,
+    Fact,
+    FileFact,
+    FileKind,
+    JobError,
+    JobRecord,
+    JobState,
+    Json,
+    Lock,
+    Output,
+    Past,
+    Step,
+    Submission,
+    Wanted,
+)
+
+LINEAGE = "0123456789abcdef" * 2
+KINDS = schemas.for_specs().kinds
+OTHER = FileFact(FileKind.OTHER)
+
+
+def sha(content: str) -> str:
+    """The sha256 of ``content``: tests name bytes by what they say."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def file(content: str) -> FileFact:
+    return FileFact(FileKind.FILE, sha(content), len(content))
+
+
+def pointer(content: str) -> FileFact:
+    """A git-lfs pointer to ``content``."""
+    return FileFact(FileKind.POINTER, sha(content), len(content))
+
+
+def wanted(
+    path: str,
+    prompt: str = "A cup",
+    *,
+    kind: str = "image",
+    take: int = 1,
+    variant: str = "",
+    folder: str | None = None,
+    stem: str | None = None,
+    meta: Mapping[str, Json] | None = None,
+    **request: Json,
+) -> Wanted:
+    """A valid spec at ``path``, resolved."""
+    whole: dict[str, Json] = {"prompt": prompt, **request}
+    return Wanted(
+        key=EntryKey(path, variant),
+        kind=kind,
+        take=take,
+        request=whole,
+        fingerprint=fingerprint(kind, whole, take),
+        folder=paths.parent(path) if folder is None else folder,
+        stem=stem or paths.spec_stem(path),
+        meta=meta or {},
+    )
+
+
+def output(path: str, content: str, index: int = 1) -> Output:
+    return Output(index, path, sha(content), len(content), "image/png")
+
+
+def job(
+    id_: str,
+    state: JobState = JobState.COMPLETED,
+    *outputs: Output,
+    attempt: int = 1,
+    credits_: float | None = None,
+    error: JobError | None = None,
+) -> JobRecord:
+    return JobRecord(id_, state, attempt, credits_, error, outputs)
+
+
+def past(of: Wanted, *jobs: JobRecord, accepted: tuple[Output, ...] = (), endpoint: str = SUME) -> Past:
+    return Past(of.fingerprint, of.kind, endpoint, jobs, accepted)
+
+
+def entry(
+    of: Wanted,
+    *jobs: JobRecord,
+    accepted: tuple[Output, ...] = (),
+    history: tuple[Past, ...] = (),
+    endpoint: str = SUME,
+    path: str | None = None,
+) -> Entry:
+    """What the lock says of ``of`` (or of the same request at another path)."""
+    key = EntryKey(path, of.key.variant) if path else of.key
+    return Entry(key, of.fingerprint, of.kind, endpoint, jobs, accepted, history)
+
+
+def lock(*entries: Entry, workspace: str | None = None, lineage: str = LINEAGE) -> Lock:
+    return Lock(lineage, workspace, {each.key: each for each in entries})
+
+
+def fact(of: Wanted, of_job: JobRecord, *, workspace: str | None = None, lineage: str = LINEAGE) -> Fact:
+    """A line of the ledger."""
+    return Fact(of.fingerprint, of_job, of.kind, of.key, workspace, lineage)
+
+
+def submission(
+    of: Wanted, step: Step, *job_ids: str, attempt: int = 1, lineage: str = LINEAGE, sent_at: float | None = 5.0
+) -> Submission:
+    """A paid step in progress."""
+    return Submission(
+        key=submission_key(lineage, of.fingerprint, attempt),
+        step=step,
+        origin="https://api.example.com/v1",
+        route="/images/generations",
+        kind=of.kind,
+        entry=of.key,
+        fingerprint=of.fingerprint,
+        attempt=attempt,
+        body_sha256=sha("body"),
+        lineage=lineage,
+        sent_at=sent_at,
+        job_ids=job_ids,
+    )
+
+
+def document(of: Wanted, its: Entry) -> MetadataFact:
+    """The metadata file that sumesync writes for ``its``, made from ``of``."""
+    return metadata.read(metadata.render(of, its))
+
+
+def seen(
+    specs: Iterable[Wanted],
+    state: State,
+    files: Mapping[str, FileFact],
+    documents: Mapping[str, MetadataFact | None] | None = None,
+    endpoint: str = SUME,
+) -> Observed:
+    """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
+    every entry that is as its spec says are up to date unless ``documents`` say otherwise (None: no file)."""
+    specs = tuple(specs)
+    asked = paths_of_interest(
+        specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint)
+    )
+    names: dict[str, frozenset[str]] = {}
+    for folder in {spec.folder for spec in specs}:
+        inside = (path for path in files if posixpath.dirname(path) == folder and suffix_of(path) in MEDIA_SUFFIXES)
+        names[folder] = frozenset(map(posixpath.basename, inside))
+    found: dict[str, MetadataFact | None] = {}
+    for spec in specs:
+        its = state.lock.entries.get(spec.key)
+        if its and (its.fingerprint, its.endpoint) == (spec.fingerprint, endpoint):
+            found[metadata.path_of(spec.key)] = document(spec, its)
+    found.update(documents or {})
+    there = {path: fact for path, fact in found.items() if fact is not None}
+    return Observed({path: fact for path, fact in files.items() if path in asked}, names, there)
+
+
+def planned(
+    *specs: Wanted,
+    entries: Iterable[Entry] = (),
+    facts: Iterable[Fact] = (),
+    journal: Iterable[Submission] = (),
+    files: Mapping[str, FileFact] | None = None,
+    documents: Mapping[str, MetadataFact | None] | None = None,
+    problems: Iterable[Problem] = (),
+    config_problems: Iterable[Problem] = (),
+    workspace: str | None = None,
+    **policy: Any,
+) -> Plan:
+    """The plan of a project with these specs, this lock, this ledger, this journal and these files."""
+    asked = Policy(**policy)
+    state = State(lock(*entries, workspace=workspace), tuple(facts), tuple(journal))
+    problems = tuple(problems)
+    spec_paths = frozenset({spec.key.path for spec in specs} | {problem.path for problem in problems})
+    project = Project(specs, problems, tuple(config_problems), spec_paths)
+    observed = seen(specs, state, files or {}, documents, asked.endpoint)
+    return plan(project, state, observed, asked, KINDS)
+
+
+def action_of(plan_: Plan, path: str, variant: str = "") -> Action:
+    """The one action of a variant; fails when there are none or several."""
+    (found,) = (action for action in plan_.actions if action.key == EntryKey(path, variant))
+    return found
