@@ -8,7 +8,7 @@ from sumesync.apply.record import Record
 from sumesync.apply.run import Outcome, Task, Tools, Trouble
 from sumesync.core.advance import note_job
 from sumesync.core.text import without_secrets
-from sumesync.model import EntryKey, JobRecord, News, Wanted
+from sumesync.model import EntryKey, JobRecord, JobState, News, Wanted
 
 TRIES = 4
 RETRY_SECONDS = 2.0
@@ -53,10 +53,16 @@ class Ground:
         self.tools.tell(News.FAILED, key, text)
 
     def note(self, errand: Errand, job: JobRecord) -> None:
-        """What became of a job: in the ledger at once, in every entry that has it with the next write of the lock."""
+        """What became of a job: in the ledger at once, in every entry that has it with the next write of the lock.
+
+        Only the ledger hears that a job completed whose media somebody waits for: the lock says it when
+        they are durable.
+        """
         errand.jobs[job.id] = job
         key = errand.key or self._holder(job.id) or EntryKey("")
         self.record.fact(errand.fingerprint, errand.kind, key, job)
+        if job.state is JobState.COMPLETED and errand.targets:
+            return
         for name, entry in list(self.record.entries.items()):
             if entry is not None and any(
                 known.id == job.id for p in (*entry.history, entry.present) for known in p.jobs

@@ -148,7 +148,7 @@ class Loop:
     def _end(self) -> None:
         """Say what was not begun and what still runs; write the lock."""
         ground = self._ground
-        ground.outcome.not_begun += [action.key for action in self._payments.left()]
+        ground.outcome.not_begun += [action.key for action in self._payments.leave()]
         self._flights.leave_all()
         try:
             ground.record.flush(at_once=True)

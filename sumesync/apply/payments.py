@@ -43,6 +43,7 @@ class Payments:
             (0.0, action, 0) for action in ground.task.plan.actions if action.pays
         )
         self._sending: dict[str, Errand] = {}
+        self._intents: set[str] = set()
         self._quiet_until = 0.0
         # One unknown outcome stops its kind: more of the same could be lost the same way.
         self._held = {submission.kind for submission in ground.task.plan.unknown}
@@ -51,8 +52,10 @@ class Payments:
     def sending(self) -> int:
         return len(self._sending)
 
-    def left(self) -> list[Action]:
-        """Purchases that were never sent."""
+    def leave(self) -> list[Action]:
+        """Purchases that this run never got through; what the journal intended for them is forgotten."""
+        for key in self._intents:
+            self._ground.record.cleared(key)
         return [action for _, action, _ in self._waiting]
 
     def can_start(self, flying: int) -> bool:
@@ -108,12 +111,14 @@ class Payments:
 
     def ended(self, action: Action, payment: Payment) -> None:
         errand = self._sending.pop(payment.submission.key)
+        self._intents.discard(payment.submission.key)
         match payment.result:
             case Accepted(job_ids):
                 self._on_accepted(action, errand, payment.submission, job_ids)
             case Throttled(wait):
                 self._quiet_until = self._ground.now() + wait
                 self._ground.tools.tell(News.NOTE, None, f"Sume asks to wait {wait:.0f} s before the next request")
+                self._intents.add(payment.submission.key)
                 self._waiting.appendleft((0.0, action, errand.tries))
             case NotSent(detail):
                 self._on_not_sent(action, errand, payment.submission, detail)
@@ -138,8 +143,8 @@ class Payments:
 
     def _on_not_sent(self, action: Action, errand: Errand, submission: Submission, detail: str) -> None:
         ground = self._ground
+        self._intents.add(submission.key)
         if errand.tries + 1 >= TRIES or ground.closed:
-            ground.record.cleared(submission.key)
             ground.closed = True  # the next one would not get through either
             ground.fail(action.key, f"not sent: {detail}", "nothing was paid for; run apply again")
             return

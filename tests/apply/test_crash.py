@@ -1,0 +1,153 @@
+"""Killed at every effect on disk or network, before it and after it, in every outcome of the paid request; then the
+recovery is killed too; then it is let finish. Never paid twice, nothing lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sumesync.core import lock as locks
+from sumesync.core.action import Verb
+from sumesync.core.advance import turn_to
+from sumesync.core.recover import facts_of, recover, void
+from sumesync.model import Change, EntryKey, Past, Step
+from tests.apply.desk import (
+    LINEAGE,
+    Behaviour,
+    Crash,
+    Desk,
+    Fuse,
+    MemoryStores,
+    accept,
+    lose_answer,
+    lose_request,
+    media_of,
+    want,
+)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How Sume and the way to it behave."""
+
+    name: str
+    script: dict[int, Behaviour]
+    idempotent: bool = False
+    echoes: bool = False
+
+
+WEATHERS = (
+    Weather("all well", {0: accept}),
+    Weather("answer lost", {0: lose_answer}),
+    Weather("request lost", {1: lose_request}),
+    Weather("answer lost, idempotency documented", {0: lose_answer}, idempotent=True),
+    Weather("answer lost, keys echoed", {0: lose_answer}, echoes=True),
+)
+
+
+def a_desk(weather: Weather) -> Desk:
+    """Two images, a third that asks for the same as the first, and a video."""
+    desk = Desk(
+        [
+            want("a/hero.sume.toml", "a bottle"),
+            want("a/side.sume.toml", "a jar"),
+            want("b/twin.sume.toml", "a bottle"),
+            want("b/clip.sume.toml", "a slow pan", duration=5),
+        ]
+    )
+    desk.sume.script = weather.script
+    desk.sume.idempotent, desk.sume.echoes = weather.idempotent, weather.echoes
+    return desk
+
+
+def resolve(desk: Desk) -> int:
+    """The person who must decide looks at Sume, and tells the truth. How many times it took one."""
+    stores = MemoryStores(desk.disk, Fuse())
+    unknown = recover(tuple(desk.disk.journal.values()), stores.list()).unknown
+    for submission in unknown:
+        made = next((job for job in desk.sume.jobs if job.key == submission.key), None)
+        if made is None:
+            stores.record([void(submission)])
+        else:
+            facts = facts_of(replace(submission, step=Step.ACCEPTED, job_ids=(made.id,)))
+            stores.record(facts)
+            past = Past(submission.fingerprint, submission.kind, "sume", tuple(fact.job for fact in facts))
+            stores.patch({submission.entry: [adopted(submission.entry, past)]}, LINEAGE)
+        stores.clear(submission.key)
+    return len(unknown)
+
+
+def adopted(key: EntryKey, past: Past) -> Change:
+    return lambda entry: turn_to(entry, key, past)
+
+
+def finish(desk: Desk) -> None:
+    """Runs, and a person's decisions, until nothing is left to do."""
+    for _ in range(4):
+        desk.apply()
+        resolve(desk)
+    assert {action.verb for action in desk.plan().actions} == {Verb.KEEP}
+    assert not any(action.pending for action in desk.plan().actions)
+
+
+def check(desk: Desk) -> None:
+    """What must hold at the end, whatever happened."""
+    keys = [job.key for job in desk.sume.jobs]
+    assert len(keys) == len(set(keys)), "one attempt was charged twice"
+    fingerprints = {spec.fingerprint for spec in desk.specs}
+    assert len(keys) == len(fingerprints), "something was paid for that nobody asked for"
+    lock = locks.read(desk.disk.lock or "").lock
+    recorded = {job.id for entry in lock.entries.values() for job in entry.jobs}
+    assert recorded == {job.id for job in desk.sume.jobs}, "a job that was paid for is not in the lock"
+    for spec in desk.specs:
+        job = next(job for job in desk.sume.jobs if job.id == lock.entries[spec.key].jobs[-1].id)
+        output = lock.entries[spec.key].outputs[0]
+        assert desk.disk.files[output.path] == media_of(job)
+    assert not desk.disk.journal
+
+
+@pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
+def test_without_a_crash(weather: Weather) -> None:
+    desk = a_desk(weather)
+    finish(desk)
+    check(desk)
+
+
+def crashed(desk: Desk, at: int, after: bool) -> bool:
+    """Whether a run was killed at effect ``at``; False: it has fewer."""
+    try:
+        desk.apply(fuse=Fuse(at, after))
+    except Crash:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
+def test_killed_at_every_effect(weather: Weather, after: bool) -> None:
+    at = 1
+    while crashed(desk := a_desk(weather), at, after):
+        finish(desk)
+        check(desk)
+        at += 1
+    assert at > 25, "the run has more effects than that: the fuse is not wired"
+
+
+@pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
+def test_killed_again_during_recovery(weather: Weather) -> None:
+    rounds = 0
+    first = 1
+    while crashed(a_desk(weather), first, True):
+        second = 1
+        while True:
+            desk = a_desk(weather)
+            crashed(desk, first, True)
+            if not crashed(desk, second, False):
+                break
+            finish(desk)
+            check(desk)
+            rounds += 1
+            second += 3  # every third: the step keeps the ordinary run short, the first crash takes every place
+        first += 2
+    assert rounds > 50
