@@ -107,7 +107,7 @@ def _resume(s: Situation) -> Action | None:
     if not jobs:
         return None
     text = f"{count(len(jobs), 'job')} in flight: {', '.join(job.id for job in jobs)}"
-    return replace(_action(s, Verb.RESUME, Why.IN_FLIGHT, text), jobs=s.paid.latest)
+    return replace(_action(s, Verb.RESUME, Why.IN_FLIGHT, text), jobs=tuple(j for j in s.paid.jobs if j in (*jobs, *s.paid.latest)))
 
 
 def _keep(s: Situation) -> Action | None:
@@ -186,11 +186,11 @@ def _not_stored(s: Situation) -> Action | None:
 
 def _gone(s: Situation) -> Action | None:
     """Its output is missing and cannot come back: Sume has it no more, or no job ever made it."""
-    if not s.achieved or not (s.paid.gone or not s.paid.jobs):
+    if not s.achieved or not (s.paid.gone or not s.paid.completed):
         return None
     spec = s.wanted.key.path
     if spec in s.policy.regenerate:
-        return _buy(s, Why.REGENERATE, "its result is gone; made again because you asked")
+        return _blocked_buy(s) or _buy(s, Why.REGENERATE, "its result is gone; made again because you asked")
     what = "Sume no longer has its result" if s.paid.gone else "the accepted file is missing, and no job made it"
     restore = "restore the file from git, or pay again: sumesync apply --regenerate " + quoted(spec)
     return replace(_action(s, Verb.ATTENTION, Why.GONE, what), hint=restore)

@@ -69,7 +69,7 @@ def plan(
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.key)),
         orphans=tuple(_orphans(view, taken_over)),
-        collects=tuple(_collects(view)),
+        collects=tuple(_collects(view, actions)),
         unknown=tuple(s for s in state.journal if _is_unknown(s) and s.lineage == state.lock.lineage),
         other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
         replaces_other=tuple(_replaces_other(view, actions)),
@@ -256,9 +256,9 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
         yield Orphan(key, standing, in_flight=any(paid.in_flight for paid in known))
 
 
-def _collects(view: _View) -> Iterable[Collect]:
-    """Jobs in flight that no valid spec waits for: of changed, deleted and broken specs."""
-    waited = {wanted.fingerprint for wanted in view.project.wanted}
+def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
+    """Jobs in flight that no action resumes: of changed, deleted, broken and clashing specs."""
+    waited = {action.fingerprint for action in actions if action.verb is Verb.RESUME}
     ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
     ours.update(job.id for e in view.state.lock.entries.values() for p in (*e.history, e.present) for job in p.jobs)
     ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)

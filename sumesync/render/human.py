@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Change, Plan, Verb, Why
 from sumesync.core.kinds import Kinds
+from sumesync.core.paths import parent
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import Problem
 from sumesync.model import EntryKey, Json, Wanted
@@ -34,9 +35,9 @@ _MARKS: dict[Verb, tuple[str, str]] = {
     Verb.COPY: ("=", "cyan"),
     Verb.KEEP: ("·", ""),
 }
-_WIDE = 100
 _VALUE = 72
-_MANY = 60
+# Beyond so many of one sort a list is no longer read; so many of them are shown then.
+_MANY, _SOME = 60, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def plan(plan_: Plan, view: View) -> str:
     shown = [action for action in plan_.actions if view.verbose or action.verb is not Verb.KEEP or action.pending]
     shown.sort(key=lambda action: (list(Verb).index(action.verb), action.key))
     blocks = [_head(plan_, view)]
-    lines = [line for action in shown for line in _action(action, view, _width(shown))]
+    lines = list(_actions(shown, view))
     lines += [_line("-", "orphan", str(o.key), _orphan(o.in_flight, len(o.outputs)), "", view) for o in plan_.orphans]
     lines += [
         _line("…", "collect", collect.job.id, "in flight; no spec asks for it now", "cyan", view)
@@ -69,6 +70,21 @@ def plan(plan_: Plan, view: View) -> str:
         blocks.append(problems(plan_.invalid, view.style))
     blocks.append(summary(plan_, view))
     return "\n\n".join(blocks) + "\n"
+
+
+def _actions(shown: list[Action], view: View) -> Iterator[str]:
+    """A line or more an action; of a great many of one sort the first ones, and how many more there are."""
+    width = _width(shown)
+    for verb in Verb:
+        same = [action for action in shown if action.verb is verb]
+        most = len(same) if view.verbose or len(same) <= _MANY else _SOME
+        for action in same[:most]:
+            yield from _action(action, view, width)
+        if len(same) > most:
+            mark, colour = _MARKS[verb]
+            folders = count(len({parent(action.key.path) for action in same[most:]}), "folder")
+            text = f"and {len(same) - most} more in {folders} (--verbose shows all)"
+            yield _line(mark, str(verb), text, "", colour, view)
 
 
 def _head(plan_: Plan, view: View) -> str:
