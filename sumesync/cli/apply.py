@@ -14,7 +14,7 @@ from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.talk import Quit, is_terminal
-from sumesync.core.action import Plan, Verb
+from sumesync.core.action import Action, Plan, Verb
 from sumesync.core.text import count
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
@@ -69,6 +69,7 @@ def apply(
         if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
             _idle(common, plan_)
             return
+        wiring.check_access(common, place)
         if plan_.pays or plan_.work or _prunes(plan_, given):
             consent(common, plan_, yes, bool(saved), session.endpoint)
 
@@ -128,14 +129,14 @@ def guard(session: wiring.Session, plan_: Plan, max_jobs: int | None, keep_going
     most = session.config.max_jobs if max_jobs is None else max_jobs
     if plan_.pays > most:
         raise LocalStateError(
-            f"the plan has {plan_.pays:,} paid jobs, more than the {most:,} allowed; nothing was submitted",
+            f"the plan has {count(plan_.pays, 'paid job')}, more than the {most:,} allowed; nothing was submitted",
             f"if that is what you want: sumesync apply --max-jobs {plan_.pays}",
         )
     if session.endpoint == SANDBOX and plan_.replaces_other:
         raise LocalStateError(
             f"the sandbox would replace {count(len(plan_.replaces_other), 'file')} paid for at Sume "
             f"({plan_.replaces_other[0]})",
-            "try the sandbox in a copy of the project: git worktree add ../try",
+            "to try prompts in the sandbox, copy the specs alone to another folder and run: sumesync init --sandbox",
         )
 
 
@@ -206,11 +207,12 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         accept = wiring.chosen(common, session, paths, tags)
         whole = session.plan(policy)
         free = tuple(
-            action for action in whole.actions if action.verb is Verb.FETCH and (accept is None or accept(action.key))
+            action for action in whole.actions if _brings_back(action) and (accept is None or accept(action.key))
         )
         return Plan(actions=free, unknown=whole.unknown)
 
     with wiring.holding(common, place.home, "fetch"), stop.listening():
+        wiring.check_access(common, place)
         session = wiring.look(place)
         plan_ = narrow(session)
         if not plan_.actions:
@@ -222,3 +224,8 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         policy = replace(session.policy(restore_edited=force), store="git")
         result, _ = execute(common, session, plan_, narrow, stop, How(policy))
     finish(common, result, replace(plan_, unknown=()))
+
+
+def _brings_back(action: Action) -> bool:
+    """Media that are missing in their place: downloaded, or copied from where the same bytes stand."""
+    return action.verb is Verb.FETCH or (action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None)

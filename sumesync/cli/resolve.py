@@ -141,8 +141,8 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
     blocks = []
     for submission in found:
         blocks.append(
-            f"{submission.entry}: a {submission.kind} request was sent at {_time(submission.sent_at)}, and its outcome "
-            f"is unknown.\n  {printable(submission.detail) or 'The run ended before an answer came.'}\n"
+            f"{submission.entry}: {_article(submission.kind)} request was sent at {_time(submission.sent_at)}, "
+            f"and its outcome is unknown.\n  {printable(submission.detail) or 'The run ended before an answer came.'}\n"
             f"  request {submission.key[:12]}, attempt {submission.attempt}"
         )
     if jobs:
@@ -159,6 +159,10 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
         f"({count(len(found), 'request')} open; a job that is not listed may still exist.)"
     )
     return "\n\n".join(blocks) + "\n"
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _time(seconds: float | None) -> str:

@@ -129,6 +129,9 @@ def _example(rule: dict[str, object]) -> str:
     allowed = rule.get("enum")
     if isinstance(allowed, list):
         return f'"{allowed[0]}"'.ljust(8) + "  # " + ", ".join(map(str, allowed))
+    examples_ = rule.get("examples")
+    if isinstance(examples_, list):
+        return f'"{examples_[0]}"'
     kind = rule.get("type")
     if kind == "integer":
         low, high = rule.get("minimum", 1), rule.get("maximum")

@@ -109,6 +109,11 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None
     talk.say(f"All agree: {kept}, the lock, the metadata and the media.")
 
 
+def _what(action: Action) -> str:
+    """What is out of step, in a few words: the reason says it, for a new spec the state does."""
+    return _STATES[action.verb] if action.reason.code is Why.NEW else action.reason.text
+
+
 _MENDS = {
     Verb.CREATE: "sumesync apply",
     Verb.UPDATE: "sumesync apply",
@@ -126,7 +131,7 @@ def _findings(plan_: Plan) -> list[tuple[str, str, str]]:
     for action in plan_.actions:
         if action.pending and action.verb is not Verb.INVALID:
             mend = action.hint or f"{_MENDS[action.verb]} {quoted(action.key.path)}"
-            found.append((str(action.key), f"{_STATES[action.verb]}: {action.reason.text}", mend))
+            found.append((str(action.key), _what(action), mend))
     found += [
         (str(orphan.key), "in the lock, but its spec is gone", "sumesync apply --prune, or restore the spec")
         for orphan in plan_.orphans

@@ -218,6 +218,15 @@ def connected(common: Common, place: Place | None) -> Iterator[JobApi]:
         client.close()
 
 
+def check_access(common: Common, place: Place) -> None:
+    """Whether there is a key and an origin to connect with: told before anybody is asked to agree to anything."""
+    if place.endpoint != SANDBOX:
+        from sumesync.api.origin import check_origin
+
+        check_origin(configured_url(common))
+        api_key(common, place)
+
+
 def configured_url(common: Common) -> str:
     """The API's origin: from the command line or the environment, never from the project."""
     return common.base_url or os.environ.get("SUME_API_BASE_URL", "").strip() or DEFAULT_URL

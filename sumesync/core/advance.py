@@ -12,17 +12,7 @@ from sumesync.model import Entry, EntryKey, JobRecord, Output, Past
 
 def turn_to(entry: Entry | None, key: EntryKey, now: Past) -> Entry:
     """``entry`` at ``now``: what it was before goes to its history, what the history knew of ``now`` comes back."""
-    if entry is None:
-        return _entry(key, now, ())
-    if _same(entry.present, now):
-        return _entry(key, _join(entry.present, now), entry.history)
-    history = [past for past in entry.history if not _same(past, now)]
-    for past in entry.history:
-        if _same(past, now):
-            now = _join(past, now)
-    if entry.jobs or entry.accepted:
-        history = [past for past in history if not _same(past, entry.present)] + [entry.present]
-    return _entry(key, now, tuple(history))
+    return _turned((*entry.history, entry.present) if entry else (), key, now)
 
 
 def note_job(entry: Entry | None, fingerprint: str, job: JobRecord) -> Entry | None:
@@ -41,13 +31,10 @@ def note_job(entry: Entry | None, fingerprint: str, job: JobRecord) -> Entry | N
 
 
 def take_over(entry: Entry | None, origin: Entry | None, key: EntryKey, now: Past) -> Entry:
-    """The entry of a renamed spec: the old entry's history goes with it."""
-    turned = turn_to(entry, key, now)
-    if origin is None:
-        return turned
-    known = {(past.fingerprint, past.endpoint) for past in (*turned.history, turned.present)}
-    inherited = tuple(past for past in origin.history if (past.fingerprint, past.endpoint) not in known)
-    return replace(turned, history=(*inherited, *turned.history))
+    """The entry of a renamed spec: all that the old entry knew goes with it."""
+    inherited = (*origin.history, origin.present) if origin else ()
+    own = (*entry.history, entry.present) if entry else ()
+    return _turned((*inherited, *own), key, now)
 
 
 def placed(jobs: Iterable[JobRecord], outputs: Iterable[Output]) -> tuple[JobRecord, ...]:
@@ -58,16 +45,23 @@ def placed(jobs: Iterable[JobRecord], outputs: Iterable[Output]) -> tuple[JobRec
     )
 
 
-def _entry(key: EntryKey, now: Past, history: tuple[Past, ...]) -> Entry:
-    return Entry(key, now.fingerprint, now.kind, now.endpoint, now.jobs, now.accepted, history)
+def _turned(earlier: Iterable[Past], key: EntryKey, now: Past) -> Entry:
+    """No job of ``earlier`` is ever dropped: it goes to ``now`` or to the history, one Past a request."""
+    history: dict[tuple[str, str], Past] = {}
+    now = replace(now, jobs=_merged((), now.jobs))
+    for past in earlier:
+        if _same(past, now):
+            now = replace(now, jobs=_merged(past.jobs, now.jobs))
+        elif past.jobs or past.accepted:
+            known = history.pop((past.fingerprint, past.endpoint), past)
+            accepted = past.accepted or known.accepted
+            merged = replace(past, jobs=_merged(known.jobs, past.jobs), accepted=accepted)
+            history[past.fingerprint, past.endpoint] = merged
+    return Entry(key, now.fingerprint, now.kind, now.endpoint, now.jobs, now.accepted, tuple(history.values()))
 
 
 def _same(one: Past, other: Past) -> bool:
     return (one.fingerprint, one.endpoint) == (other.fingerprint, other.endpoint)
-
-
-def _join(known: Past, now: Past) -> Past:
-    return replace(now, jobs=_merged(known.jobs, now.jobs), accepted=now.accepted)
 
 
 def _merged(known: Iterable[JobRecord], new: Iterable[JobRecord]) -> tuple[JobRecord, ...]:

@@ -107,7 +107,9 @@ def _resume(s: Situation) -> Action | None:
     if not jobs:
         return None
     text = f"{count(len(jobs), 'job')} in flight: {', '.join(job.id for job in jobs)}"
-    return replace(_action(s, Verb.RESUME, Why.IN_FLIGHT, text), jobs=tuple(j for j in s.paid.jobs if j in (*jobs, *s.paid.latest)))
+    return replace(
+        _action(s, Verb.RESUME, Why.IN_FLIGHT, text), jobs=tuple(j for j in s.paid.jobs if j in (*jobs, *s.paid.latest))
+    )
 
 
 def _keep(s: Situation) -> Action | None:
@@ -176,11 +178,14 @@ def _move(s: Situation) -> Action | None:
 
 def _not_stored(s: Situation) -> Action | None:
     """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
-    if s.policy.store != "none" or not s.achieved or not s.current or not s.places:
+    if s.policy.store != "none" or not s.achieved or not s.current or not s.places or s.paid.gone:
         return None
     if s.standing(Standing.ELSEWHERE, Standing.EDITED, Standing.TAKEN):
         return None
-    action = _action(s, Verb.KEEP, Why.NOT_STORED, "its media are not stored here; sumesync fetch brings them")
+    text = "its media are not stored here; sumesync fetch brings them"
+    if s.metadata_stale:
+        text = "its metadata file is out of date (its media are not stored here)"
+    action = _action(s, Verb.KEEP, Why.NOT_STORED, text)
     return replace(action, jobs=s.paid.latest)
 
 
@@ -248,7 +253,9 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
     if s.twin is not None:
         text = f"the same request as {s.twin}: one job serves both (take = 2 asks for another)"
         return replace(_action(s, Verb.COPY, Why.TWIN, text), twin=s.twin, places=(), records=True)
-    verb = Verb.UPDATE if s.entry is not None and s.entry.endpoint == s.policy.endpoint else Verb.CREATE
+    entry = s.entry if s.entry is not None and s.entry.endpoint == s.policy.endpoint else None
+    never_made = code is Why.RETRY and entry is not None and not (entry.outputs or entry.history)
+    verb = Verb.CREATE if entry is None or never_made else Verb.UPDATE
     return replace(
         _action(s, verb, code, text),
         pays=1,

@@ -52,7 +52,7 @@ def read(text: str) -> LockText:
         line = text.count("\n", 0, marker.start()) + 1
         raise LockFault(
             f"{paths.LOCK_NAME}:{line}: merge conflict markers",
-            "take either side (git checkout --ours sume.lock), then run: sumesync lock rebuild",
+            "run: sumesync lock rebuild (it keeps what both sides paid for)",
         )
     try:
         document = tomli.loads(text)

@@ -58,10 +58,11 @@ class Paid:
     def gone(self) -> bool:
         return any(job.state is JobState.GONE for job in self.latest)
 
-    def outputs(self, key: EntryKey, blessed: bool = True) -> tuple[Output, ...]:
-        """What stands for this fingerprint at ``key``: blessed outputs, else those of the jobs."""
-        chosen = self.accepted.get(key) or next(iter(self.accepted.values()), ()) if blessed else ()
-        return chosen or tuple(output for job in self.latest for output in job.outputs)
+    @property
+    def every_output(self) -> tuple[Output, ...]:
+        """All that was ever made or blessed for this fingerprint, wherever it stands."""
+        made = tuple(output for job in self.jobs for output in job.outputs)
+        return made + tuple(output for outputs in self.accepted.values() for output in outputs)
 
 
 Index = Mapping[str, Paid]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sumesync.core import paths
 from sumesync.core.action import Observed, Placed, Standing
 from sumesync.core.ids import for_name
 from sumesync.core.paid import Paid, pasts
-from sumesync.model import EntryKey, Fact, FileFact, FileKind, Lock, Output, Wanted
+from sumesync.model import Entry, EntryKey, Fact, FileFact, FileKind, Lock, Output, Wanted
 
 # A stem is taken by any media file of that name: the result's extension is known only when it is there.
 MEDIA_SUFFIXES: Final = frozenset(
@@ -88,30 +88,52 @@ def paths_of_interest(
         found.update(output.path for output in past.accepted)
     for variant in wanted:
         known = paid.get(variant.fingerprint)
-        for blessed in (True, False):
-            for output in known.outputs(variant.key, blessed) if known else ():
-                found.add(target_of(variant, output.index, suffix_of(output.path)))
+        for output in known.every_output if known else ():
+            found.add(target_of(variant, output.index, suffix_of(output.path)))
     return found
 
 
 def place(
-    wanted: Wanted, paid: Paid, current: bool, files: Mapping[str, FileFact], own: Ours, blessed: bool = True
+    wanted: Wanted,
+    paid: Paid,
+    entry: Entry | None,
+    origin: EntryKey | None,
+    files: Mapping[str, FileFact],
+    own: Ours,
+    blessed: bool = True,
 ) -> tuple[Placed, ...]:
-    """Each output of a completed request, and where it stands. ``current``: the lock says that this
-    entry is at this fingerprint, so what stands at its recorded paths is this request's. ``blessed``: what a
-    person accepted counts."""
-    outputs = sorted(paid.outputs(wanted.key, blessed), key=lambda output: output.index)
-    return tuple(_place(wanted, output, current, files, own, paid) for output in outputs)
+    """Each output of a completed request, and where it stands.
+
+    ``entry``: what the lock has at this very path, if it is at this fingerprint: what stands at its recorded
+    paths is this request's. ``origin``: the entry that this spec was renamed from. ``blessed``: what a
+    person accepted counts.
+    """
+    mine = {output.index: output for output in entry.outputs} if entry else {}
+    outputs = sorted(_outputs(wanted.key, paid, origin, blessed), key=lambda output: output.index)
+    return tuple(_place(wanted, output, mine.get(output.index), files, own, paid) for output in outputs)
+
+
+def _outputs(key: EntryKey, paid: Paid, origin: EntryKey | None, blessed: bool) -> tuple[Output, ...]:
+    """What stands for a request at ``key``: what was blessed for it, else what its jobs made. What was blessed for
+    another spec of the same request counts only where no job made anything."""
+    chosen = paid.accepted.get(key) or (paid.accepted.get(origin, ()) if origin else ())
+    if blessed and chosen:
+        return chosen
+    made = tuple(output for job in paid.latest for output in job.outputs)
+    others = (paid.accepted[other] for other in sorted(paid.accepted))
+    return made or (next(others, ()) if blessed else ())
 
 
 def _place(
-    wanted: Wanted, output: Output, current: bool, files: Mapping[str, FileFact], own: Ours, paid: Paid
+    wanted: Wanted, output: Output, mine: Output | None, files: Mapping[str, FileFact], own: Ours, paid: Paid
 ) -> Placed:
+    if mine is not None:
+        output = replace(output, path=mine.path)  # another spec of the same request has it elsewhere
     target = target_of(wanted, output.index, suffix_of(output.path))
     there = files.get(target)
     if _same(there, output):
         return Placed(output, target, Standing.HERE, target)
-    recorded = files.get(output.path) if current else None
+    recorded = files.get(mine.path) if mine else None
     besides = {beside_of(wanted, output.index, suffix_of(output.path), job.id) for job in paid.jobs}
     if there is not None and output.path in besides and _same(recorded, output):
         return Placed(output, output.path, Standing.HERE, output.path)

@@ -15,6 +15,7 @@ from sumesync.core.action import (
     Collect,
     Observed,
     Orphan,
+    Placed,
     Plan,
     Policy,
     Reason,
@@ -107,6 +108,11 @@ class _View:
     def known(self, wanted: Wanted) -> Paid:
         return self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
 
+    def places(self, wanted: Wanted, origin: EntryKey | None, blessed: bool = True) -> tuple[Placed, ...]:
+        entry = self.entry(wanted.key)
+        current = entry if _current(entry, wanted, self.policy) else None
+        return placement.place(wanted, self.known(wanted), current, origin, self.observed.files, self.own, blessed)
+
     def outputs(self, wanted: Wanted) -> int:
         return self.kinds[wanted.kind].outputs(wanted.request)
 
@@ -114,14 +120,14 @@ class _View:
 def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     variants = sorted(view.project.wanted, key=lambda wanted: (not first(wanted.key), wanted.key))
     problems = _problems(view, variants)
-    held = _held(view, variants)
     origins = _origins(view, variants)
+    held = _held(view, variants, origins)
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view, variants).items()]
     for wanted in variants:
-        situation = _situation(view, wanted, problems.get(wanted.key, ()), held)
-        situation = replace(situation, origin=origins.get(wanted.key), twin=buyers.get(wanted.fingerprint))
-        action = decide(situation)
+        situation = _situation(view, wanted, origins.get(wanted.key), held)
+        problem = problems.get(wanted.key, ())
+        action = decide(replace(situation, problems=problem, twin=buyers.get(wanted.fingerprint)))
         if action.pays:
             buyers[wanted.fingerprint] = wanted.key
         actions.append(action)
@@ -129,7 +135,7 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
 
 
 def _situation(
-    view: _View, wanted: Wanted, problems: tuple[Problem, ...], held: Mapping[str, frozenset[EntryKey]]
+    view: _View, wanted: Wanted, origin: EntryKey | None, held: Mapping[str, frozenset[EntryKey]]
 ) -> Situation:
     entry = view.entry(wanted.key)
     known = view.known(wanted)
@@ -140,11 +146,9 @@ def _situation(
         wanted=wanted,
         policy=view.policy,
         paid=known,
-        problems=problems,
         entry=entry,
-        places=placement.place(
-            wanted, known, current, view.observed.files, view.own, blessed=not view.policy.restore_edited
-        ),
+        origin=origin,
+        places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
         held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
         taken=placement.taken(wanted, view.outputs(wanted), view.observed, view.own),
         edited=placement.edited(_shown(entry), view.observed, view.own) if entry else (),
@@ -210,12 +214,13 @@ def _action_of_broken(view: _View, path: str, problems: tuple[Problem, ...]) -> 
     return Action(Verb.INVALID, key, entry.kind if entry else "", reason, problems=problems)
 
 
-def _held(view: _View, variants: Iterable[Wanted]) -> dict[str, frozenset[EntryKey]]:
+def _held(
+    view: _View, variants: Iterable[Wanted], origins: Mapping[EntryKey, EntryKey]
+) -> dict[str, frozenset[EntryKey]]:
     """Paths where a variant's output is wanted and stands: nobody may move it away."""
     held: dict[str, frozenset[EntryKey]] = {}
     for wanted in variants:
-        current = _current(view.entry(wanted.key), wanted, view.policy)
-        for place in placement.place(wanted, view.known(wanted), current, view.observed.files, view.own):
+        for place in view.places(wanted, origins.get(wanted.key)):
             if place.standing is Standing.HERE:
                 held[place.target] = held.get(place.target, frozenset()) | {wanted.key}
     return held

@@ -58,7 +58,10 @@ def salvage(text: str) -> Salvage:
 
 
 def _entry(block: str) -> Entry | None:
-    lines = "\n".join(line for line in block.split("\n") if not re.match(r"<{7}|={7}|>{7}|\|{7}", line))
+    kept = [line for line in block.split("\n") if not re.match(r"<{7}|={7}|>{7}|\|{7}", line)]
+    if "[[entry]]".startswith(kept[-1]):
+        kept.pop()  # the file was cut off where the next entry began
+    lines = "\n".join(kept)
     whole = f'format_version = 1\nlineage = "{"0" * 32}"\n{lines}'
     try:
         tomli.loads(whole)

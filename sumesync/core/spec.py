@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from sumesync.core.fingerprint import fingerprint
 from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS, Kind, Kinds
 from sumesync.core.locate import Locator
 from sumesync.core.text import printable, suggest
-from sumesync.core.validate import KEY_HINT, Finding, by_schema, forbidden, holds_key, not_json, unknown_fields
+from sumesync.core.validate import KEY_HINT, Finding, Rules, by_schema, forbidden, holds_key, not_json, unknown_fields
 from sumesync.errors import Problem
 from sumesync.model import SANDBOX, SUME, EntryKey, Json, Wanted
 
@@ -61,6 +61,32 @@ class Schemas:
     spec: Mapping[str, Any]
     config: Mapping[str, Any]
     kinds: Kinds
+    _rules: dict[str, Rules] = field(default_factory=dict, compare=False, repr=False)
+
+    def of_config(self) -> Rules:
+        return self._made("config", lambda: self.config)
+
+    def of_defaults(self, kind: Kind) -> Rules:
+        """For ``[defaults.KIND]``: the request fields of a kind, the prompt excepted."""
+        fields = {name: rule for name, rule in kind.fields.items() if name not in PROMPT_FIELDS}
+        return self._made(
+            f"defaults {kind.name}",
+            lambda: {"properties": {**fields, "extra": {"type": "object"}}, "$defs": self.spec["$defs"]},
+        )
+
+    def of_spec(self, kind: Kind | None) -> Rules:
+        """For a spec of ``kind``: the whole schema's rules with the choice of the kind made. None: what every spec
+        has."""
+        own = kind.fields if kind else {}
+        return self._made(
+            f"spec {kind.name if kind else ''}",
+            lambda: {"properties": {**self.spec["properties"], **own}, "$defs": self.spec["$defs"]},
+        )
+
+    def _made(self, name: str, schema: Callable[[], Mapping[str, Any]]) -> Rules:
+        if name not in self._rules:
+            self._rules[name] = Rules(schema())
+        return self._rules[name]
 
 
 def read_config(path: str, data: bytes, schemas: Schemas) -> tuple[Config, tuple[Problem, ...]]:
@@ -91,7 +117,7 @@ def _config_findings(table: Mapping[str, Any], schemas: Schemas) -> Iterator[Fin
     for name in ("apply", "media", "sandbox"):
         if isinstance(table.get(name), dict):
             yield from unknown_fields(table[name], properties[name]["properties"], f"[{name}]", (name,))
-    for finding in by_schema(table, schemas.config):
+    for finding in by_schema(table, schemas.of_config()):
         if finding.pointer == ("endpoint",):
             why = "the origin comes from SUME_API_BASE_URL: a project could otherwise send the key elsewhere"
             yield Finding(finding.pointer, finding.what, f'only "sandbox" may stand here; {why}')
@@ -108,10 +134,8 @@ def _config_findings(table: Mapping[str, Any], schemas: Schemas) -> Iterator[Fin
 
 def _default_findings(fields: Mapping[str, Any], kind: Kind, schemas: Schemas) -> Iterator[Finding]:
     base = ("defaults", kind.name)
-    allowed = {name: schema for name, schema in kind.fields.items() if name not in PROMPT_FIELDS}
-    allowed["extra"] = {"type": "object"}
-    yield from unknown_fields(fields, allowed, f"[defaults.{kind.name}]", base)
-    yield from by_schema(fields, {"properties": allowed, "$defs": schemas.spec["$defs"]}, base)
+    yield from unknown_fields(fields, {*kind.fields, "extra"} - PROMPT_FIELDS, f"[defaults.{kind.name}]", base)
+    yield from by_schema(fields, schemas.of_defaults(kind), base)
     yield from not_json(fields, base)
     yield from _twice(fields, base)
 
@@ -171,7 +195,7 @@ def _spec_findings(document: Document, schemas: Schemas, prompt: PromptFile | No
     name = table.get("kind", DEFAULT_KIND)
     kind = schemas.kinds.get(name) if isinstance(name, str) else None
     yield from forbidden(table)
-    yield from by_schema(table, schemas.spec)
+    yield from by_schema(table, schemas.of_spec(kind))
     if kind is None:
         return  # by_schema has told; which fields a kind has cannot be asked
     beyond = "a request field that this version does not know goes under [extra]"

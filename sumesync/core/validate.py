@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sumesync.core.locate import Pointer
@@ -78,24 +78,30 @@ def unknown_fields(
             yield Finding((*base, key), what, suggest(key, names) or hint)
 
 
-def by_schema(value: Any, schema: Mapping[str, Any], base: Pointer = ()) -> Iterator[Finding]:
-    """Every violation of ``schema``, unknown fields excepted (``unknown_fields`` tells them better)."""
+class Rules:
+    """A JSON Schema, ready to be held against many values. Made once: that costs more than using it."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+
+    @cached_property
+    def validator(self) -> Validator:
+        from jsonschema import Draft202012Validator
+
+        validator: Validator = Draft202012Validator(dict(self._schema))
+        return validator
+
+
+def by_schema(value: Any, rules: Rules, base: Pointer = ()) -> Iterator[Finding]:
+    """Every violation of ``rules``, unknown fields excepted (``unknown_fields`` tells them better)."""
     seen = set()
-    for error in _validator(json.dumps(schema)).iter_errors(value):
+    for error in rules.validator.iter_errors(value):
         if error.validator in ("unevaluatedProperties", "additionalProperties", "oneOf"):
             continue
         finding = _finding(error, base)
         if finding.pointer not in seen:
             seen.add(finding.pointer)
             yield finding
-
-
-@cache
-def _validator(schema: str) -> Validator:
-    from jsonschema import Draft202012Validator
-
-    validator: Validator = Draft202012Validator(json.loads(schema))
-    return validator
 
 
 def _finding(error: ValidationError, base: Pointer) -> Finding:

@@ -236,9 +236,8 @@ def outcome(result: Outcome, style: Style = plain) -> str:
         if trouble.hint:
             lines.append("       " + style(printable(trouble.hint), dim=True))
     for submission in result.unknown:
-        lines.append(
-            style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: {printable(submission.detail)}"
-        )
+        why = printable(submission.detail)
+        lines.append(style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: sent; {why}")
         lines.append(f"       sumesync resolve {printable(submission.entry.path)}")
     if result.refused:
         lines.append(style("stopped ", fg="red") + printable(result.refused.text))
@@ -249,7 +248,7 @@ def outcome(result: Outcome, style: Style = plain) -> str:
     if result.running:
         shown = ", ".join(sorted(result.running)[:5]) + (", …" if len(result.running) > 5 else "")
         verb = "runs" if len(result.running) == 1 else "run"
-        lines.append(f"{count(len(result.running), 'job')} still {verb} at Sume ({shown}). Run apply again to collect.")
+        lines.append(f"{count(len(result.running), 'job')} still {verb} ({shown}). Run apply again to collect.")
     if result.not_begun:
         lines.append(f"{count(len(result.not_begun), 'spec')} not submitted; nothing was paid for them.")
     if result.written or result.removed or result.done:
@@ -258,9 +257,11 @@ def outcome(result: Outcome, style: Style = plain) -> str:
 
 
 def _totals(result: Outcome, style: Style) -> str:
-    cost = f" for {amount(result.credits)} credits" if result.credits is not None else ""
+    cost = f" ({amount(result.credits)} credits)" if result.credits is not None else ""
     bought = f"{count(len(result.bought), 'job')} paid for{cost}" if result.bought else "nothing paid for"
     ended = "Interrupted" if result.interrupted else "Stopped" if result.refused else "Done"
+    if ended == "Done" and (result.unknown or result.running or result.not_begun):
+        ended = "Not finished"
     files = f", {count(len(result.written), 'file')} written" if result.written else ""
     removed = f", {count(len(result.removed), 'file')} removed" if result.removed else ""
     failed = f", {len(result.failed)} failed" if result.failed else ""
