@@ -14,6 +14,8 @@ from types import FrameType
 
 from sumesync.model import Done
 
+_LONGEST_WAIT = 0.5
+
 
 class SystemClock:
     """The Clock port."""
@@ -50,6 +52,8 @@ class ThreadWorkers:
             threading.Thread(target=self._work, name=f"sumesync-{self._threads}", daemon=True).start()
 
     def next(self, timeout: float | None) -> Done | None:
+        # Never for long at a time: a signal that comes right before the wait begins is only heard after it.
+        timeout = _LONGEST_WAIT if timeout is None else min(timeout, _LONGEST_WAIT)
         try:
             done = self._ended.get(timeout=timeout)
         except queue.Empty:

@@ -155,7 +155,8 @@ class Workers(Protocol):
     def start(self, tag: object, task: Callable[[], object]) -> None: ...
 
     def next(self, timeout: float | None) -> Done | None:
-        """The next task that ended, waiting at most ``timeout`` seconds (None: until one ends)."""
+        """The next task that ended, waiting at most ``timeout`` seconds (None: for as long as it likes). None: none
+        has ended yet."""
 
     @property
     def busy(self) -> int:

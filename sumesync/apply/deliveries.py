@@ -10,7 +10,7 @@ from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.core import request
 from sumesync.core.advance import placed, turn_to
 from sumesync.core.placement import suffix_of, target_of
-from sumesync.errors import ApiError
+from sumesync.errors import ApiError, MediaError
 from sumesync.model import EntryKey, JobRecord, JobState, News, Output, Past, Wanted
 
 _AT_ONCE = 8
@@ -23,11 +23,12 @@ class Deliveries:
         self._ground = ground
         self._own = ground.task.own
         self._arrived: list[tuple[float, Errand]] = []
-        self._loading = 0
+        self._loading: list[Errand] = []
 
     @property
-    def open(self) -> bool:
-        return bool(self._arrived or self._loading)
+    def open(self) -> list[Errand]:
+        """Errands whose media are not in their places yet."""
+        return [*(errand for _, errand in self._arrived), *self._loading]
 
     def earliest(self) -> float | None:
         return min((at for at, _ in self._arrived), default=None)
@@ -42,10 +43,10 @@ class Deliveries:
 
     def start(self, now: float) -> None:
         for due, errand in list(self._arrived):
-            if due > now or self._loading >= _AT_ONCE:
+            if due > now or len(self._loading) >= _AT_ONCE:
                 continue
             self._arrived.remove((due, errand))
-            self._loading += 1
+            self._loading.append(errand)
             self._ground.tools.tell(News.DOWNLOADING, errand.key)
             self._ground.tools.workers.start(("load", errand), self._load(errand))
 
@@ -72,11 +73,13 @@ class Deliveries:
     def broke(self, errand: Errand, error: BaseException) -> None:
         """A download that raised. Asks for a fresh URL and tries again; it never generates again. What is not
         the network's fault is raised further."""
-        self._loading -= 1
+        self._loading.remove(errand)
         if not isinstance(error, ApiError):
             raise error
         errand.tries += 1
-        if errand.tries < TRIES and error.status not in (401, 403):
+        # A media host's 403 is an expired URL; the API's is about the key, and asking again would not help.
+        key_refused = error.status in (401, 403) and not isinstance(error, MediaError)
+        if errand.tries < TRIES and not key_refused:
             wait = RETRY_SECONDS * 2 ** (errand.tries - 1)
             self._ground.tools.tell(News.NOTE, errand.key, f"{error.what}; trying again in {wait:.0f} s")
             self._arrived.append((self._ground.now() + wait, errand))
@@ -84,19 +87,24 @@ class Deliveries:
         self._ground.fail(errand.key, error.what, error.hint or "run apply again: it downloads for free")
 
     def loaded(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
-        self._loading -= 1
+        self._loading.remove(errand)
         for haul in hauls:
             if haul.gone:
                 self._gone(errand, haul.job)
         whole = [haul for haul in hauls if not haul.gone]
-        if whole:
-            self._deliver(errand, whole)
+        try:
+            if whole:
+                self._deliver(errand, whole)
+        except MediaError as error:  # its place, and the one beside it, are taken
+            self._ground.fail(errand.key, error.what, error.hint)
 
     def _gone(self, errand: Errand, job: JobRecord) -> None:
         self._ground.note(errand, replace(job, state=JobState.GONE))
         spec = errand.key.path if errand.key else ""
         hint = f"restore the file from git, or pay again: sumesync apply --regenerate {spec}"
         self._ground.fail(errand.key, f"Sume no longer has the result of {job.id}", hint)
+        for wanted in errand.targets:
+            self._ground.record.metadata(wanted)
 
     def _deliver(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
         """Ledger, then media, then metadata; the lock says it last."""
@@ -111,14 +119,13 @@ class Deliveries:
 
     def _land(self, errand: Errand, haul: delivery.Haul) -> tuple[Output, ...]:
         ground, first = self._ground, errand.targets[0]
-        policy = ground.task.policy
         outputs = delivery.outputs_of(haul, first)
         # Before the rename: if we die between the two, the next run knows these bytes as ours.
         ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs))
         self._own = delivery.widened(self._own, outputs)
-        forced = policy.replace_edited or policy.restore_edited
+        replaced = self._replaceable(first.key)
         landed = tuple(
-            delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, forced)
+            delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, output.path in replaced)
             for item, output in zip(haul.loaded, outputs, strict=True)
         )
         for want, got in zip(outputs, landed, strict=True):
@@ -130,6 +137,12 @@ class Deliveries:
         if not told:
             ground.spent(errand.jobs[haul.job.id])
         return landed
+
+    def _replaceable(self, key: EntryKey) -> frozenset[str]:
+        """Files edited by hand that a person has agreed to lose, of this variant alone."""
+        return frozenset(
+            path for action in self._ground.task.plan.actions if action.key == key for path in action.replaces
+        )
 
     def _copy(self, errand: Errand, twin: Wanted, outputs: list[Output]) -> list[Output]:
         """The same bytes for another spec of the same request."""

@@ -121,7 +121,7 @@ def _record(action: Action, task: Task, record: Record) -> None:
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, now))
     record.metadata(wanted)
     if action.origin is not None:
-        _forget(action.origin, task, record)
+        forget(action.origin, task, record)
 
 
 def _now(action: Action, task: Task, outputs: tuple[Output, ...]) -> Past:
@@ -136,7 +136,7 @@ def _blessed(action: Action, task: Task) -> bool:
     return any(place.output.sha256 not in written for place in action.places)
 
 
-def _forget(origin: EntryKey, task: Task, record: Record) -> None:
+def forget(origin: EntryKey, task: Task, record: Record) -> None:
     """A renamed spec leaves its old entry and metadata."""
     record.change(origin, lambda _entry: None)
     if metadata.path_of(origin) not in {metadata.path_of(key) for key in task.wanted}:
@@ -154,7 +154,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
         unwanted = output.path in orphan.outputs and output.path not in protected
         if unwanted and tools.media.remove(output.path, output.sha256):
             outcome.removed.append(output.path)
-    _forget(orphan.key, task, record)
+    forget(orphan.key, task, record)
     outcome.done.append(orphan.key)
     tools.tell(News.FREE, orphan.key, "pruned: its spec is gone")
 

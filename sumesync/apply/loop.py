@@ -15,7 +15,7 @@ from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
 from sumesync.apply.run import Outcome, Task, Tools, Trouble
 from sumesync.core.action import Action, Verb
-from sumesync.core.advance import turn_to
+from sumesync.core.advance import take_over
 from sumesync.errors import LocalStateError
 from sumesync.model import Done, News, Past, Submission
 
@@ -63,7 +63,10 @@ class Loop:
         errand.targets.append(task.wanted[action.key])
         errand.jobs.update({job.id: job for job in action.jobs})
         past = Past(action.fingerprint, action.kind, task.policy.endpoint, action.jobs)
-        record.change(action.key, lambda entry: turn_to(entry, action.key, past))
+        origin = record.entries.get(action.origin) if action.origin else None
+        record.change(action.key, lambda entry: take_over(entry, origin, action.key, past))
+        if action.origin is not None:
+            free.forget(action.origin, task, record)
 
     def _step(self) -> bool:
         """One round: start what may start, wait for one thing to end. False when the run is over."""
@@ -150,6 +153,7 @@ class Loop:
         ground = self._ground
         ground.outcome.not_begun += [action.key for action in self._payments.leave()]
         self._flights.leave_all()
+        ground.outcome.undelivered += [wanted.key for errand in self._deliveries.open for wanted in errand.targets]
         try:
             ground.record.flush(at_once=True)
         except LocalStateError as error:

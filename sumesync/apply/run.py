@@ -76,6 +76,8 @@ class Outcome:
     unknown: list[Submission] = field(default_factory=list)
     running: dict[str, EntryKey | None] = field(default_factory=dict)
     """Jobs that still run at Sume, by id."""
+    undelivered: list[EntryKey] = field(default_factory=list)
+    """Variants whose jobs are done and whose media this run did not come to download."""
     not_begun: list[EntryKey] = field(default_factory=list)
     """Purchases of the plan that were never sent."""
     credits: float | None = None
@@ -94,6 +96,6 @@ class Outcome:
             codes.add(Exit.ATTENTION)
         if self.failed:
             codes.add(Exit.FAILED)
-        if self.running or (self.not_begun and not codes):
+        if self.running or self.undelivered or (self.not_begun and not codes):
             codes.add(Exit.RUNNING)
         return codes

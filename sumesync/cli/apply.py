@@ -58,7 +58,7 @@ def apply(
     """
     saved = _saved(common, paths)
     named = () if saved else paths
-    given = {**asked, "paths": list(named), "tags": list(tags)}
+    given = {**asked, "paths": list(named), "tags": list(tags), **(saved["options"] if saved else {})}
     place = wiring.find(common, named)
     stop = Stop()
     with wiring.holding(common, place.home, "apply"), stop.listening():
@@ -74,7 +74,7 @@ def apply(
             consent(common, plan_, yes, bool(saved), session.endpoint)
 
         def again(fresh: wiring.Session) -> Plan:
-            return replanned(common, fresh, {**given, **(saved["options"] if saved else {})})
+            return replanned(common, fresh, given)
 
         policy = session.policy(prune=bool(given.get("prune")), replace_edited=bool(given.get("replace_edited")))
         how = How(policy, wait=not no_wait, deadline=deadline)
@@ -96,8 +96,12 @@ def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], save
     """The plan now; of a saved one exactly what was saved, or nothing."""
     if saved is None:
         return replanned(common, session, given)
-    plan_ = replanned(common, session, {**given, **saved["options"]})
-    if machine.digest(machine.plan(plan_, session.endpoint)) != saved["digest"]:
+    try:
+        plan_ = replanned(common, session, given)
+        same = machine.digest(machine.plan(plan_, session.endpoint)) == saved["digest"]
+    except UsageError:  # a path or tag of the plan is not there any more
+        same = False
+    if not same:
         raise LocalStateError(
             "the saved plan is stale: specs, lock, media or jobs have changed since it was made",
             "look at the new one: sumesync plan --out FILE",

@@ -14,7 +14,7 @@ import click
 from sumesync import __version__
 from sumesync.cli.talk import Quit, Talk
 from sumesync.core.text import printable, without_secrets
-from sumesync.errors import Exit, SumesyncError
+from sumesync.errors import Exit, SumesyncError, UsageError
 
 # name -> (module, attribute): a command's module is imported when the command is used.
 _COMMANDS = {
@@ -142,6 +142,10 @@ def run(arguments: list[str]) -> Exit:
 
 
 def _usage(error: click.UsageError, talk: Talk) -> Exit:
+    if talk.as_json:
+        from sumesync.render import machine
+
+        talk.out(machine.line(machine.error(UsageError(error.format_message()))))
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         talk.out(error.ctx.get_help() if error.ctx else "")
         return Exit.USAGE
@@ -155,7 +159,7 @@ def _explained(error: SumesyncError, talk: Talk, arguments: list[str]) -> Exit:
     from sumesync.render import human, machine
 
     if talk.as_json:
-        talk.out(machine.dump(machine.error(error)))
+        talk.out(machine.line(machine.error(error)))  # one line: it may end a stream of events
     for problem in error.problems:
         talk.warn(human.problems([problem], talk.style_err))
     talk.warn(talk.style_err("error: ", fg="red", bold=True) + printable(error.what, 600))

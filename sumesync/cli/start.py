@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -95,7 +96,7 @@ def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
         close = suggest(kind, place.schemas.kinds)
         raise UsageError(f"{printable(kind)} is not a kind", close or f"kinds: {', '.join(place.schemas.kinds)}")
     named = path if path.endswith(paths.SPEC_SUFFIX) else path + paths.SPEC_SUFFIX
-    full = (common.folder / named).absolute()
+    full = Path(os.path.normpath((common.folder / named).absolute()))
     if place.home.root not in [*full.parents, *full.resolve().parents]:
         raise UsageError(f"{printable(named)} is outside the project {printable(str(place.home.root))}")
     relative = (full if place.home.root in full.parents else full.resolve()).relative_to(place.home.root).as_posix()

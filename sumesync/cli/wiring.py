@@ -209,9 +209,12 @@ def connected(common: Common, place: Place | None) -> Iterator[JobApi]:
         with _sandbox(place) as api:
             yield api
         return
-    from sumesync.api.client import SumeClient
+    from sumesync.api.client import Limits, SumeClient
 
-    client = SumeClient(configured_url(common), api_key(common, place), SystemClock(), version=__version__)
+    # A read that fails is tried again by the loop, too; what a person waits for should fail within seconds.
+    limits = Limits(tries=4)
+    key = api_key(common, place)
+    client = SumeClient(configured_url(common), key, SystemClock(), version=__version__, limits=limits)
     try:
         yield client
     finally:

@@ -111,6 +111,8 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
+    replaces: tuple[str, ...] = ()
+    """Files edited by hand that this may replace: a person said so."""
     origin: EntryKey | None = None
     records: bool = False
     metadata: bool = False

@@ -61,6 +61,13 @@ class Situation:
         """Whether what this fingerprint stands for is known: paid for, or blessed by hand."""
         return not self.paid.in_flight and (self.paid.completed or bool(self.paid.accepted))
 
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """Edits that a person has agreed to lose."""
+        if self.policy.restore_edited:
+            return tuple(place.target for place in self.standing(Standing.EDITED))
+        return self.edited if self.policy.replace_edited else ()
+
     def standing(self, *standings: Standing) -> tuple[Placed, ...]:
         return tuple(place for place in self.places if place.standing in standings)
 
@@ -85,6 +92,7 @@ def _action(situation: Situation, verb: Verb, code: Why, text: str) -> Action:
         fingerprint=situation.wanted.fingerprint,
         places=situation.places,
         origin=situation.origin,
+        replaces=situation.replaces,
         metadata=situation.metadata_stale,
     )
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 DEFAULT_KIND: Final = "image"
+MOST_OUTPUTS: Final = 100
+"""Places that one request may reserve: [extra] is not held against the schema, and 10**9 would stop a plan."""
 PROMPT_FIELDS: Final = frozenset({"prompt", "prompt_file"})
 
 
@@ -32,7 +34,7 @@ class Kind:
     def outputs(self, request: Mapping[str, Any]) -> int:
         """How many outputs ``request`` asks for."""
         asked = request.get(self.outputs_field, 1) if self.outputs_field else 1
-        return asked if isinstance(asked, int) and asked > 0 else 1
+        return min(asked, MOST_OUTPUTS) if isinstance(asked, int) and asked > 0 else 1
 
 
 Kinds = Mapping[str, Kind]

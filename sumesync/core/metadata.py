@@ -45,9 +45,9 @@ def render(wanted: Wanted, entry: Entry) -> str:
     if entry.key.variant:
         document["variant"] = entry.key.variant
     document["take"] = wanted.take
-    document["request"] = clean(dict(wanted.request))
+    document["request"] = _ordered(clean(dict(wanted.request)))
     if wanted.meta:
-        document["meta"] = clean(dict(wanted.meta))
+        document["meta"] = _ordered(clean(dict(wanted.meta)))
     document.update(past_table(entry.present))
     if entry.history:
         document["history"] = [past_table(past) for past in entry.history]
@@ -62,6 +62,15 @@ def clean(value: Json) -> Json:
         return [clean(item) for item in value]
     if isinstance(value, dict):
         return {key: clean(item) for key, item in value.items()}
+    return value
+
+
+def _ordered(value: Json) -> Json:
+    """The prompt first, then by name: the order in which a spec has its keys means nothing."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value, key=lambda key: (key != "prompt", key))}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
     return value
 
 

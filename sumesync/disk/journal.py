@@ -48,7 +48,7 @@ class LocalJournal:
             with atomic.explained("read", path):
                 data = path.read_bytes()
             return _submission(json.loads(data))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LocalStateError(
                 f"{path}: a paid request in progress that cannot be read ({str(error)[:80]})",
                 "see at Sume whether its job exists, move the file away, then run: sumesync lock rebuild",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,7 +34,7 @@ class LocalLedger:
         for number, line in enumerate(self._lines(), start=1):
             try:
                 fact = _read(line)
-            except (ValueError, TypeError, KeyError, RecursionError, LockFault) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, LockFault) as error:
                 where = f"{self._path}:{number}"
                 raise LocalStateError(f"{where}: not a ledger that reads ({str(error)[:80]})", f"run: {MEND}") from None
             known = found.get((fact.fingerprint, fact.job.id))
@@ -63,10 +64,10 @@ class LocalLedger:
         for line in self._lines(whole=False):
             try:
                 good.append(_read(line))
-            except (ValueError, TypeError, KeyError, RecursionError, LockFault):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, LockFault):
                 bad += 1
         if bad:
-            atomic.rename(self._path, self._path.with_suffix(".damaged"))
+            atomic.rename(self._path, self._path.with_suffix(f".{secrets.token_hex(4)}.damaged"))
             self.record(good)
         return bad
 

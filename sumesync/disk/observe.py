@@ -16,6 +16,7 @@ from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.placement import MEDIA_SUFFIXES, paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
+from sumesync.disk import atomic
 from sumesync.disk.project import inside, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
@@ -54,7 +55,8 @@ def look(root: Path, path: str) -> FileFact | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
-    return _hash(full)
+    with atomic.explained("read", full):
+        return _hash(full)
 
 
 def _hash(full: Path) -> FileFact:

@@ -249,6 +249,9 @@ def outcome(result: Outcome, style: Style = plain) -> str:
         shown = ", ".join(sorted(result.running)[:5]) + (", …" if len(result.running) > 5 else "")
         verb = "runs" if len(result.running) == 1 else "run"
         lines.append(f"{count(len(result.running), 'job')} still {verb} ({shown}). Run apply again to collect.")
+    if result.undelivered:
+        what = count(len(result.undelivered), "result")
+        lines.append(f"{what} not downloaded yet. Run apply again: it costs nothing.")
     if result.not_begun:
         lines.append(f"{count(len(result.not_begun), 'spec')} not submitted; nothing was paid for them.")
     if result.written or result.removed or result.done:
@@ -260,7 +263,7 @@ def _totals(result: Outcome, style: Style) -> str:
     cost = f" ({amount(result.credits)} credits)" if result.credits is not None else ""
     bought = f"{count(len(result.bought), 'job')} paid for{cost}" if result.bought else "nothing paid for"
     ended = "Interrupted" if result.interrupted else "Stopped" if result.refused else "Done"
-    if ended == "Done" and (result.unknown or result.running or result.not_begun):
+    if ended == "Done" and (result.unknown or result.running or result.undelivered or result.not_begun):
         ended = "Not finished"
     files = f", {count(len(result.written), 'file')} written" if result.written else ""
     removed = f", {count(len(result.removed), 'file')} removed" if result.removed else ""

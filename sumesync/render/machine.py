@@ -126,6 +126,7 @@ def outcome(result: Outcome, code: int) -> dict[str, Any]:
         "failed": [{"path": str(t.key) if t.key else None, "what": t.text, "hint": t.hint} for t in result.failed],
         "unknown": [{**_key(s.entry), "what": s.detail, "sent_at": s.sent_at} for s in result.unknown],
         "running": sorted(result.running),
+        "not_downloaded": [str(key) for key in result.undelivered],
         "not_submitted": [str(key) for key in result.not_begun],
         "interrupted": result.interrupted,
         "refused": {"what": result.refused.text, "hint": result.refused.hint} if result.refused else None,
@@ -135,6 +136,7 @@ def outcome(result: Outcome, code: int) -> dict[str, Any]:
 def error(fault: SumesyncError) -> dict[str, Any]:
     """An error, where ``--json`` was asked for."""
     return {
+        "event": "error",
         "error": {"what": fault.what, "hint": fault.hint, "exit_code": int(fault.code)},
         "problems": [problem(item) for item in fault.problems],
     }

@@ -411,7 +411,12 @@ class Stage:
     def git(self, *args: str) -> str:
         who = ["-c", "user.name=Story", "-c", "user.email=story@localhost", "-c", "commit.gpgsign=false"]
         done = subprocess.run(
-            ["git", *who, *args], cwd=self.root, env=self.environment(), capture_output=True, encoding="utf-8", check=False
+            ["git", *who, *args],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
         )
         assert done.returncode == 0, f"git {' '.join(args)}\n{done.stdout}{done.stderr}"
         return done.stdout

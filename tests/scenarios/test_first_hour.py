@@ -80,7 +80,7 @@ def test_the_embedded_sandbox_needs_no_key_and_no_network(make: Maker) -> None:
     assert stage.sha256("hero.png") == stage.outputs("hero.sume.toml")[0]["sha256"]
     assert "Nothing to do" in stage.run("apply", "--yes", code=0, env=alone).out
     assert stage.read(".sume/.gitignore").splitlines()[-1] == "*"
-    assert ".sume" not in stage.git("status", "--porcelain")
+    assert " .sume/" not in stage.git("status", "--porcelain")
     assert not stage.world.requests
 
 

@@ -1,0 +1,313 @@
+"""Killed, interrupted, or not alone: paid for once, and the next apply finishes the work."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+
+import pytest
+
+from sumesync.sandbox.settings import Idempotency
+
+from .conftest import Maker
+from .stage import KILLED, Stage, png
+
+POST = {"method": "POST", "route": "/images/generations"}
+STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 3
+"""How many steps on the disk lie between two kills, where each of them takes a project of its own."""
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def finish(stage: Stage, *specs: str, charges: int) -> None:
+    """The next apply ends well, and no fingerprint was paid for twice."""
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == charges
+    assert len(set(stage.paid())) == charges
+    stage.nothing_lost()
+    stage.all_there(*specs)
+    assert not stage.journal()
+    assert not [path for path in stage.tree() if path.endswith(".part")]
+    stage.here("plan", "--exit-code", code=0)
+
+
+# --- kill -9 of a real process, at chosen moments ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "charged"),
+    [
+        pytest.param({"route": "/me"}, 0, id="before-anything"),
+        pytest.param({"method": "GET", "route": "/jobs/*"}, 1, id="at-the-first-poll"),
+        pytest.param({"route": "/jobs/*/result"}, 1, id="before-the-result"),
+        pytest.param({"route": "media"}, 1, id="at-the-download"),
+        pytest.param({"route": "media", "after": True}, 1, id="before-the-media-arrive"),
+    ],
+)
+def test_killed_where_it_is_clear_what_was_paid(make: Maker, rule: dict[str, object], charged: int) -> None:
+    stage = make({**rule, "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    process.kill()
+    process.wait()
+    stage.sume.gate.open()
+    assert len(stage.charges()) == charged
+    assert "Traceback" not in process.communicate()[1]
+    finish(stage, charges=1)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-charge", "after-the-charge"])
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+def test_killed_while_the_paid_request_is_out(make: Maker, after: bool, idempotency: Idempotency) -> None:
+    stage = make({**POST, "delay": 1, "after": after, "times": 1}, idempotency=idempotency)
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    assert len(stage.charges()) == after
+    process.kill()
+    process.wait()
+    stage.sume.gate.open()
+    assert [step["step"] for step in stage.journal()] == ["sending"]
+    if idempotency is Idempotency.IGNORED:
+        # What was sent may have been acted on: only a person knows.
+        stage.here("apply", "--yes", code=4)
+        assert stage.posts() <= 1
+        stage.sume.running.close()  # what was still under way has ended now
+        assert len(stage.charges()) == 1
+    else:
+        finish(stage, charges=1)
+
+
+def test_killed_among_many(make: Maker) -> None:
+    stage = make({"route": "media", "nth": 5, "delay": 1, "times": 1}, capacity=6)
+    for number in range(12):
+        stage.spec(f"s{number}", f"Picture {number}.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    process.kill()
+    process.wait()
+    stage.sume.gate.open()
+    assert 5 <= len(stage.charges()) <= 12
+    # Whatever was out at that moment is unknown; nobody resends it.
+    posts = stage.posts()
+    result = stage.here("apply", "--yes")
+    if result.code == 4:
+        assert stage.posts() == posts
+        stage.settings(idempotency=Idempotency.DOCUMENTED)
+    finish(stage, charges=12)
+
+
+# --- At every step that the process takes on the disk -------------------------------------------------------
+
+
+def step_by_step(stage: Stage, *args: str, first: int = 1) -> int:
+    """Kill a run at its first step, the next at its second, and so on, until one of them ends by itself."""
+    for at in range(first, 400):
+        result = stage.crash(at, *args)
+        if result.code != KILLED:
+            return at
+    raise AssertionError("it never ended")
+
+
+@FORKS
+@pytest.mark.parametrize("git", [True, False], ids=["git", "no-git"])
+def test_killed_at_each_step_of_one_job_after_another(make: Maker, git: bool) -> None:
+    """Each run goes one step further than the one before, and finds all that those before it left behind."""
+    stage = make(git=git, idempotency=Idempotency.DOCUMENTED)
+    stage.spec("hero", "A jar.")
+    steps = step_by_step(stage, "apply", "--yes")
+    assert steps > 3
+    finish(stage, charges=1)
+
+
+@FORKS
+def test_killed_at_each_step_from_a_fresh_project(make: Maker) -> None:
+    """For each step a project of its own, killed there, then applied again."""
+    at, died = 1 - STRIDE, True
+    while died:
+        at += STRIDE
+        stage = make(git=False, idempotency=Idempotency.DOCUMENTED)
+        stage.spec("hero", "A jar.")
+        died = stage.crash(at, "apply", "--yes").code == KILLED
+        finish(stage, charges=1)
+        stage.close()
+    assert at > 10
+
+
+@FORKS
+def test_killed_where_sume_documents_nothing_it_is_never_paid_for_twice(make: Maker) -> None:
+    """The same without idempotency: each kill ends in a finished run, or in a question; never in a second charge."""
+    at, died, asked = 0, True, 0
+    while died:
+        at += 1
+        stage = make(git=False)
+        stage.spec("hero", "A jar.")
+        died = stage.crash(at, "apply", "--yes").code == KILLED
+        result = stage.here("apply", "--yes")
+        assert result.code in (0, 4), str(result)
+        assert len(stage.charges()) <= 1
+        if result.code == 4:
+            asked += 1
+            assert [step["step"] for step in stage.journal()] == ["sending"]
+            if stage.charges():
+                stage.here("resolve", "--adopt", stage.charges()[0].job_id, code=0)
+            else:
+                stage.here("resolve", "--not-created", code=0)
+        finish(stage, charges=1)
+        stage.close()
+    assert at > 10
+    assert asked >= 1
+
+
+@FORKS
+def test_killed_at_each_step_of_the_free_work(make: Maker) -> None:
+    """Moves, a swap of names, a prune and a lost file: whatever was half done is done by the next run."""
+    stage = make(git=False)
+    for name in ("one", "two", "gone", "lost"):
+        stage.spec(name, f"Picture {name}.")
+    stage.here("apply", "--yes", code=0)
+    for at in range(1, 200, STRIDE):
+        one, two = stage.path("one.sume.toml"), stage.path("two.sume.toml")
+        texts = one.read_text(), two.read_text()
+        one.write_text(texts[1])
+        two.write_text(texts[0])
+        stage.path("lost.png").unlink()
+        text = stage.read("gone.sume.toml")
+        stage.path("gone.sume.toml").unlink()
+        died = stage.crash(at, "apply", "--yes", "--prune").code == KILLED
+        stage.here("apply", "--yes", "--prune", code=0)
+        stage.here("plan", "--exit-code", code=0)
+        stage.all_there()
+        stage.write("gone.sume.toml", text)
+        stage.here("apply", "--yes", code=0)
+        stage.all_there()
+        assert len(stage.charges()) == 4
+        if not died:
+            return
+    raise AssertionError("it never ended")
+
+
+@FORKS
+@pytest.mark.parametrize("args", [("accept", "hero"), ("retake", "hero"), ("lock", "rebuild"), ("init",)], ids=" ".join)
+def test_killed_at_each_step_of_the_small_commands(make: Maker, args: tuple[str, ...]) -> None:
+    """Nothing half written: before or after, and the command can be given again."""
+    for at in range(1, 60, STRIDE):
+        stage = make(git=False)
+        stage.spec("hero", "A jar.")
+        stage.here("apply", "--yes", code=0)
+        stage.write("hero.png", png("mine"))
+        if args[0] == "init":
+            stage.path("sumesync.toml").unlink()
+        died = stage.crash(at, *args).code == KILLED
+        again = stage.here(*args).code
+        assert again == 0 or (args == ("init",) and stage.has("sumesync.toml")), f"killed at step {at}"
+        stage.here("plan", code=0)
+        assert stage.path("hero.png").read_bytes() == png("mine")
+        assert len(stage.charges()) == 1
+        stage.close()
+        if not died:
+            return
+    raise AssertionError("it never ended")
+
+
+# --- Asked to stop ----------------------------------------------------------------------------------------
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_asked_to_stop_it_says_what_still_runs_and_resumes(make: Maker, name: str) -> None:
+    stage = make({"method": "GET", "route": "/jobs/*", "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    stage.slow()
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    process.send_signal(getattr(signal, name))
+    result = stage.end(process, code=130)
+    stage.sume.gate.open()
+    [charge] = stage.charges()
+    assert "Interrupted" in result.out
+    assert re.search(rf"1 job still runs.*\({charge.job_id}\)", result.out)
+    assert "Run apply again" in result.out
+    assert not stage.journal()
+    stage.later()
+    finish(stage, charges=1)
+
+
+@POSIX
+def test_asked_to_stop_while_a_paid_request_is_out_it_waits_for_the_answer(make: Maker) -> None:
+    stage = make({**POST, "delay": 1, "after": True, "times": 1}, capacity=1)
+    stage.spec("hero", "A jar.")
+    stage.spec("later", "A lid.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    process.send_signal(signal.SIGINT)
+    stage.sume.gate.open()
+    result = stage.end(process, code=130)
+    assert len(stage.charges()) == 1
+    assert stage.charges()[0].job_id in result.out
+    assert "1 spec not submitted" in result.out
+    assert not stage.journal()
+    finish(stage, charges=2)
+
+
+# --- Not alone ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_apply_is_refused_and_told_who_is_at_work(make: Maker) -> None:
+    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    for args in (("apply", "--yes"), ("fetch",), ("accept", "hero"), ("retake", "hero"), ("lock", "rebuild")):
+        result = stage.here(*args, code=3)
+        assert f"sumesync apply, process {process.pid}" in result.err, args
+        assert "--lock-timeout" in result.err
+    for args in (("plan",), ("status",), ("validate",)):  # looking is always allowed
+        stage.here(*args, code=0)
+    stage.sume.gate.open()
+    stage.end(process, code=0)
+    finish(stage, charges=1)
+
+
+def test_a_second_apply_may_wait_for_the_first(make: Maker) -> None:
+    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    first = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    second = stage.begin("apply", "--yes", "--lock-timeout", "20")
+    assert second.stderr is not None
+    waiting = second.stderr.readline()
+    assert f"process {first.pid}" in waiting
+    stage.sume.gate.open()
+    stage.end(first, code=0)
+    assert "Nothing to do" in stage.end(second, code=0).out
+    finish(stage, charges=1)
+
+
+def test_two_worktrees_do_not_pay_at_the_same_time(make: Maker) -> None:
+    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    stage.commit()
+    other = stage.worktree("second", "-b", "second")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    assert f"process {process.pid}" in other.here("apply", "--yes", code=3).err
+    stage.sume.gate.open()
+    stage.end(process, code=0)
+    other.here("apply", "--yes", code=0)
+    other.all_there()
+    finish(stage, charges=1)
+
+
+def test_a_killed_run_holds_nobody_up(make: Maker) -> None:
+    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    process.kill()
+    process.wait()
+    stage.sume.gate.open()
+    finish(stage, charges=1)

@@ -1,0 +1,231 @@
+"""A paid request whose answer was lost: never sent a second time unasked, never forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sumesync.sandbox.settings import Idempotency
+
+from .conftest import Maker
+from .stage import Stage
+
+POST = {"method": "POST", "route": "/images/generations"}
+
+# What goes wrong with the paid request, and whether a job was made and charged.
+LOST = [
+    pytest.param({"drop": "before-reading"}, 0, id="dropped-before-it-was-read"),
+    pytest.param({"drop": "after-reading"}, 0, id="dropped-before-the-job-was-made"),
+    pytest.param({"drop": "after-creating"}, 1, id="dropped-after-the-job-was-made"),
+    pytest.param({"drop": "after-creating", "reset": True}, 1, id="reset-after-the-job-was-made"),
+    pytest.param({"drop": "mid-answer"}, 1, id="answer-broken-off"),
+    pytest.param({"answer": {"status": 500}}, 0, id="500-before"),
+    pytest.param({"answer": {"status": 500}, "after": True}, 1, id="500-after"),
+    pytest.param({"answer": {"status": 502, "body": "<h1>Bad gateway</h1>"}, "after": True}, 1, id="502-after"),
+    pytest.param({"answer": {"status": 408}, "after": True}, 1, id="408-after"),
+    pytest.param({"redirect": "http://10.0.0.1/", "after": True}, 1, id="redirect-after"),
+    pytest.param({"garble": "html"}, 1, id="html"),
+    pytest.param({"garble": "garbage"}, 1, id="garbage"),
+    pytest.param({"garble": "empty"}, 1, id="empty"),
+    pytest.param({"garble": "no-id"}, 1, id="no-id"),
+    pytest.param({"garble": "job-id"}, 1, id="an-id-that-is-a-path"),
+    pytest.param({"garble": "deep"}, 1, id="deeply-nested"),
+]
+
+
+def lose(make: Maker, fault: dict[str, object], charged: int, **settings: object) -> Stage:
+    """The answer of the first paid request is lost."""
+    stage = make({**POST, **fault, "times": 1}, **settings)
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    assert len(stage.charges()) == charged
+    return stage
+
+
+@pytest.mark.parametrize(("fault", "charged"), LOST)
+def test_what_is_unknown_is_not_sent_again(make: Maker, fault: dict[str, object], charged: int) -> None:
+    stage = lose(make, fault, charged)
+    assert stage.posts() == 1
+    assert [step["step"] for step in stage.journal()] == ["unknown"]
+    lock = stage.read("sume.lock")
+    for args in (("apply", "--yes"), ("apply", "--yes", "--retry-failed"), ("plan", "--exit-code"), ("check",)):
+        assert "sumesync resolve hero.sume.toml" in stage.here(*args, code=4).text, args
+    assert stage.posts() == 1
+    assert stage.read("sume.lock") == lock
+    shown = stage.here("resolve", code=4)
+    assert "hero.sume.toml" in shown.out
+    assert stage.paid() == [] or stage.charges()[0].job_id in shown.out
+    assert "--not-created" in shown.out
+
+    if charged:
+        [charge] = stage.charges()
+        stage.here("resolve", "hero", "--adopt", charge.job_id, code=0)
+    else:
+        stage.here("resolve", "hero", "--not-created", code=0)
+    assert not stage.journal()
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
+    stage.nothing_lost()
+    stage.here("plan", "--exit-code", code=0)
+    assert "No paid request is open" in stage.here("resolve", code=0).text
+
+
+def test_no_more_of_its_kind_is_sent_and_the_rest_goes_on(make: Maker) -> None:
+    stage = make({**POST, "answer": {"status": 500}, "after": True, "times": 1}, capacity=1)
+    for number in range(5):
+        stage.spec(f"s{number}", f"Picture {number}.")
+    stage.spec("clip", "A clip.", kind="video", duration=4)
+    result = stage.here("apply", "--yes", code=4)
+    assert "4 specs not submitted" in result.out
+    assert len(stage.seen("POST", "/images/generations")) == 1
+    assert len(stage.seen("POST", "/videos/generations")) == 1
+    stage.all_there("clip")
+    again = stage.here("apply", "--yes", code=4)
+    assert "sumesync resolve" in again.text
+    assert stage.posts() == 2
+    [lost] = [charge for charge in stage.charges() if charge.route == "/images/generations"]
+    stage.here("resolve", "--adopt", lost.job_id, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there()
+    assert len(stage.charges()) == 6
+    stage.nothing_lost()
+
+
+def test_what_was_in_flight_is_still_collected(make: Maker) -> None:
+    stage = make()
+    stage.spec("first", "The first.")
+    stage.slow()
+    stage.here("apply", "--yes", "--no-wait", code=5)
+    stage.faults({**POST, "drop": "after-creating", "times": 1})
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", "--no-wait", code=4)
+    stage.later()
+    stage.here("apply", "--yes", code=4)
+    stage.all_there("first")
+    assert len(stage.charges()) == 2
+
+
+def rename(stage: Stage) -> None:
+    stage.path("hero.sume.toml").rename(stage.path("moved.sume.toml"))
+
+
+def copy(stage: Stage) -> None:
+    stage.write("twin.sume.toml", stage.read("hero.sume.toml"))
+
+
+def clean(stage: Stage) -> None:
+    stage.git("clean", "-q", "-fdx", "-e", "*.sume.toml")
+    stage.git("checkout", "-q", "--", "sume.lock")
+
+
+@pytest.mark.parametrize("change", [rename, copy, clean])
+def test_it_stays_unknown_whatever_happens_to_the_tree(make: Maker, change: Callable[[Stage], None]) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    change(stage)
+    stage.here("apply", "--yes", code=4)
+    assert stage.posts() == 1
+    stage.here("resolve", "--adopt", stage.charges()[0].job_id, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there()
+    assert len(stage.charges()) == 1
+
+
+def test_it_stays_unknown_when_its_spec_is_deleted(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    stage.path("hero.sume.toml").unlink()
+    stage.here("check", code=4)
+    stage.here("apply", "--yes", code=4)
+    stage.here("resolve", "hero.sume.toml", "--adopt", stage.charges()[0].job_id, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.nothing_lost()
+    stage.spec("again", "A jar.")
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("again")
+    assert len(stage.charges()) == 1
+
+
+def test_adopting_what_is_not_it_is_refused(make: Maker) -> None:
+    stage = make()
+    stage.spec("first", "The first.")
+    stage.here("apply", "--yes", code=0)
+    stage.faults({**POST, "drop": "after-creating", "times": 1})
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    other, mine = stage.charges()
+    for wrong in (other.job_id, "job_nobody", "../x", "a b"):
+        stage.here("resolve", "hero", "--adopt", wrong, code=64)
+        assert len(stage.journal()) == 1
+    stage.here("resolve", "hero", "--adopt", mine.job_id, "--not-created", code=64)
+    shown = stage.here("resolve", "--json", code=4).json["open"]
+    assert [job["job"] for job in shown[0]["candidates"]] == [mine.job_id]
+    stage.here("resolve", "hero", "--adopt", mine.job_id, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there()
+
+
+def test_not_created_is_a_persons_word_and_the_next_attempt_has_its_own_key(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 2
+    keys = [charge.idempotency_key for charge in stage.charges()]
+    assert len(set(keys)) == 2
+    assert stage.lock()["hero.sume.toml"]["jobs"][-1]["attempt"] == 2
+
+
+@pytest.mark.parametrize(("fault", "charged"), LOST)
+def test_where_sume_documents_the_header_the_same_request_is_sent_again(
+    make: Maker, fault: dict[str, object], charged: int
+) -> None:
+    stage = make({**POST, **fault, "times": 1}, idempotency=Idempotency.DOCUMENTED)
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
+    assert stage.posts() == 2
+    stage.here("plan", "--exit-code", code=0)
+    assert charged in (0, 1)
+
+
+def test_where_sume_echoes_our_key_the_job_is_found(make: Maker) -> None:
+    stage = make({**POST, "drop": "after-creating", "times": 1}, echo_keys=True)
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == stage.posts() == 1
+
+
+def test_a_job_that_looks_alike_is_not_taken_for_it(make: Maker) -> None:
+    """A colleague made the same picture a minute ago. Sume echoes keys, and that job's is not ours."""
+    stage = make({**POST, "drop": "after-reading", "times": 1}, echo_keys=True)
+    stage.world.create("image", {"prompt": "A jar."}, "somebody-elses-key")
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    assert len(stage.charges()) == stage.posts() == 1
+
+
+@pytest.mark.parametrize("way", ["documented", "echo"])
+def test_what_became_clear_meanwhile_is_settled_by_the_next_apply(make: Maker, way: str) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    if way == "echo":
+        stage.settings(echo_keys=True)
+    else:
+        stage.settings(idempotency=Idempotency.DOCUMENTED)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
+
+
+def test_documented_but_the_spec_changed_meanwhile(make: Maker) -> None:
+    """The bytes that were sent cannot be made again, so they are not sent again."""
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    stage.settings(idempotency=Idempotency.DOCUMENTED)
+    stage.spec("hero", "Another jar.")
+    stage.here("apply", "--yes", code=4)
+    assert stage.posts() == 1
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
