@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
-from unittest import mock
 
 # What a command imports when it is used. Here, so that a forked one finds all of it.
 import filelock
+import pytest
 import tomlkit
 
 import sumesync.api.client
@@ -353,11 +353,15 @@ class Stage:
     @contextlib.contextmanager
     def _played(self, out: Any, err: Any, env: Mapping[str, str | None]) -> Iterator[None]:
         with (
-            mock.patch.dict(os.environ, self.environment(**env), clear=True),
-            mock.patch.object(sys, "stdin", io.StringIO()),
+            pytest.MonkeyPatch.context() as patch,
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
+            for name in set(os.environ):
+                patch.delenv(name)
+            for name, value in self.environment(**env).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO())
             yield
 
     def _ended(self, result: Result, code: int | None) -> Result:
@@ -491,7 +495,7 @@ def dying(at: int) -> Iterator[None]:
         return step
 
     names = ("fsync", "replace", "rename", "link", "unlink", "remove")
-    with contextlib.ExitStack() as stack:
+    with pytest.MonkeyPatch.context() as patch:
         for name in names:
-            stack.enter_context(mock.patch.object(os, name, counted(getattr(os, name))))
+            patch.setattr(os, name, counted(getattr(os, name)))
         yield
