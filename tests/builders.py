@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sumesync.core import metadata, paths
@@ -156,9 +157,7 @@ def seen(
     """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
     every entry that is as its spec says are up to date unless ``documents`` say otherwise (None: no file)."""
     specs = tuple(specs)
-    asked = paths_of_interest(
-        specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint)
-    )
+    asked = paths_of_interest(specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint))
     names: dict[str, frozenset[str]] = {}
     for folder in {spec.folder for spec in specs}:
         inside = (path for path in files if posixpath.dirname(path) == folder and suffix_of(path) in MEDIA_SUFFIXES)
@@ -183,6 +182,7 @@ def planned(
     problems: Iterable[Problem] = (),
     config_problems: Iterable[Problem] = (),
     workspace: str | None = None,
+    first: Callable[[EntryKey], bool] = lambda _key: True,
     **policy: Any,
 ) -> Plan:
     """The plan of a project with these specs, this lock, this ledger, this journal and these files."""
@@ -192,10 +192,15 @@ def planned(
     spec_paths = frozenset({spec.key.path for spec in specs} | {problem.path for problem in problems})
     project = Project(specs, problems, tuple(config_problems), spec_paths)
     observed = seen(specs, state, files or {}, documents, asked.endpoint)
-    return plan(project, state, observed, asked, KINDS)
+    return plan(project, state, observed, asked, KINDS, first)
 
 
 def action_of(plan_: Plan, path: str, variant: str = "") -> Action:
     """The one action of a variant; fails when there are none or several."""
     (found,) = (action for action in plan_.actions if action.key == EntryKey(path, variant))
     return found
+
+
+def examples(number: int) -> int:
+    """How many examples a property gets: twenty times as many where HYPOTHESIS_PROFILE=deep asks for it."""
+    return number * (20 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 1)

@@ -1,6 +1,6 @@
 """One hypothesis profile: the same examples in CI every time, no deadlines, no database in the checkout.
 
-``HYPOTHESIS_PROFILE=deep`` looks a hundred times longer, at random.
+``HYPOTHESIS_PROFILE=deep`` looks twenty times longer, at random.
 """
 
 from __future__ import annotations

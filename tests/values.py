@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from builders import entry, file, job, output, submission, wanted
-
 from sumesync.model import JobError, JobState, Step
+from tests.builders import entry, file, job, output, submission, wanted
 
 HERO_PATH = "launch/hero.sume.toml"
 HERO = wanted(HERO_PATH, "A cup on a white table")

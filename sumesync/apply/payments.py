@@ -162,5 +162,4 @@ class Payments:
     def _on_unknown(self, action: Action, submission: Submission) -> None:
         self._held.add(action.kind)
         self._ground.outcome.unknown.append(submission)
-        text = f"sent, and its outcome is unknown: {submission.detail}"
-        self._ground.tools.tell(News.UNKNOWN, action.key, text)
+        self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)

@@ -186,13 +186,18 @@ def _move(s: Situation) -> Action | None:
 
 def _not_stored(s: Situation) -> Action | None:
     """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
-    if s.policy.store != "none" or not s.achieved or not s.current or not s.places or s.paid.gone:
+    if s.policy.store != "none" or not s.achieved or not s.places or s.paid.gone:
+        return None
+    if not s.current and s.origin is None:
         return None
     if s.standing(Standing.ELSEWHERE, Standing.EDITED, Standing.TAKEN):
         return None
     text = "its media are not stored here; sumesync fetch brings them"
     if s.metadata_stale:
         text = "its metadata file is out of date (its media are not stored here)"
+    if s.origin is not None:
+        text = f"renamed from {s.origin}; its media are not stored here"
+        return replace(_action(s, Verb.MOVE, Why.RENAMED, text), records=True, jobs=s.paid.latest)
     action = _action(s, Verb.KEEP, Why.NOT_STORED, text)
     return replace(action, jobs=s.paid.latest)
 

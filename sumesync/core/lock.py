@@ -226,8 +226,10 @@ def read_job(table: dict[str, Any], where: str) -> JobRecord:
         id=job_id,
         state=JobState(state),
         attempt=_number(table, "attempt", where),
-        credits=cost if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
-        error=JobError(_text(error, "code", where), error.get("request_id")) if isinstance(error, dict) else None,
+        credits=cost if isinstance(cost, int | float) and not isinstance(cost, bool) and abs(cost) < 1e15 else None,
+        error=JobError(_text(error, "code", where), _text(error, "request_id", where, "") or None)
+        if isinstance(error, dict)
+        else None,
         outputs=tuple(read_output(item, where) for item in _tables(table, "outputs", where)),
     )
 

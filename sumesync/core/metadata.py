@@ -82,7 +82,7 @@ def digest(text: str) -> str:
 def read(text: str) -> MetadataFact:
     """What a metadata file says. Never raises: a file that does not read is stale, or not ours."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return MetadataFact(digest(text), ours=False)
     if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
@@ -99,6 +99,10 @@ def read(text: str) -> MetadataFact:
         take=take if isinstance(take, int) else 1,
         request=request if isinstance(request, dict) else None,
     )
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _entry(document: dict[str, Any]) -> Entry:

@@ -35,7 +35,7 @@ def decode(path: str, data: bytes, limit: int = MAX_BYTES) -> str:
 
 def parse(path: str, text: str) -> dict[str, Any]:
     """The document. Raises TomlFault for what is not TOML 1.0 or nested beyond ``MAX_DEPTH``."""
-    if marker := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
+    if marker := re.search(r"^(<{7}|>{7})( |$)", text, re.MULTILINE):
         line = text.count("\n", 0, marker.start()) + 1
         raise TomlFault(Problem(path, "a merge conflict marker", "finish the merge in this file", line, 1))
     try:
@@ -47,8 +47,8 @@ def parse(path: str, text: str) -> dict[str, Any]:
         raise TomlFault(Problem(path, f"nested deeper than {MAX_DEPTH} levels")) from None
     except ValueError as error:  # a number with more digits than Python reads
         raise TomlFault(Problem(path, f"not valid TOML: {str(error)[:100]}")) from None
-    if _depth(document) > MAX_DEPTH:
-        raise TomlFault(Problem(path, f"nested deeper than {MAX_DEPTH} levels"))
+    if fault := _beyond(document):
+        raise TomlFault(Problem(path, fault))
     return document
 
 
@@ -61,16 +61,19 @@ def _hint(text: str, line: int) -> str:
     return ""
 
 
-def _depth(document: dict[str, Any]) -> int:
-    """Levels of nesting, counted without recursion; stops soon after the cap."""
+def _beyond(document: dict[str, Any]) -> str:
+    """Which bound the document breaks, found without recursion; "" when none. TOML's whole numbers have 64 bits;
+    larger ones (in hexadecimal as large as the file) cost time wherever they are shown."""
     level: list[Any] = [document]
-    depth = 0
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-    return depth
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            for child in item.values() if isinstance(item, dict) else item:
+                if isinstance(child, dict | list):
+                    inner.append(child)
+                elif isinstance(child, int) and child.bit_length() > 64:
+                    return "a whole number of more than 64 bits"
+        if not inner:
+            return ""
+        level = inner
+    return f"nested deeper than {MAX_DEPTH} levels"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IDENTITY_FIELDS = frozenset({"workspace_id", "user_id", "email", "api_key"})
 # Refused in what is sent; in [meta] an owner is an ordinary note.
 _OWNER_FIELDS = frozenset({"owner", "owner_id"})
-_KEY_VALUE = re.compile(r"\bsume_(live|test|sandbox)_[A-Za-z0-9_\-]{4,}")
+_KEY_VALUE = re.compile(r"(?<![A-Za-z0-9])sume_(live|test|sandbox)_[A-Za-z0-9_\-]{4,}")
 
 KEY_HINT = "everyone who can clone a project reads it: revoke that key and use SUME_API_KEY"
 

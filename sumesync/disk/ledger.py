@@ -19,6 +19,7 @@ from sumesync.model import EntryKey, Fact, Step, Submission
 FORMAT: Final = 1
 NAME: Final = "ledger.jsonl"
 MEND: Final = "sumesync lock rebuild"
+UPDATE: Final = "update sumesync: pip install --upgrade sumesync"
 
 
 class LocalLedger:
@@ -109,7 +110,7 @@ def _table(fact: Fact) -> dict[str, Any]:
 def _read(line: bytes) -> Fact:
     table = json.loads(line)
     if table["format_version"] != FORMAT:
-        raise ValueError(f"format {table['format_version']} is newer than this sumesync")
+        raise LocalStateError(f"the ledger has format {table['format_version']}, newer than this sumesync", UPDATE)
     texts = [table["fingerprint"], table["kind"], table["path"], table["variant"], table["lineage"]]
     workspace = table["workspace"]
     if not all(isinstance(text, str) for text in texts) or not isinstance(workspace, str | None):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Change, Plan, Verb, Why
+from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
 from sumesync.core.paths import parent
 from sumesync.core.text import amount, count, printable
@@ -36,6 +37,7 @@ _MARKS: dict[Verb, tuple[str, str]] = {
     Verb.KEEP: ("·", ""),
 }
 _VALUE = 72
+_WORDS = 2000
 # Beyond so many of one sort a list is no longer read; so many of them are shown then.
 _MANY, _SOME = 60, 20
 
@@ -150,6 +152,10 @@ def _value(value: Json) -> str:
 def words(before: str, after: str, style: Style) -> str:
     """A word diff on one line: ``… on a [-white-]{+marble+} counter``. Long common runs are left out."""
     old, new = re.findall(r"\S+\s*", before), re.findall(r"\S+\s*", after)
+    if len(old) + len(new) > _WORDS:
+        # Finding the best match takes time with the square of the length.
+        sizes = f"{count(len(old), 'word')} to {count(len(new), 'word')}"
+        return f"rewritten, from {sizes}; it began {_value(before)}"
     parts = []
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -238,7 +244,7 @@ def outcome(result: Outcome, style: Style = plain) -> str:
     for submission in result.unknown:
         why = printable(submission.detail)
         lines.append(style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: sent; {why}")
-        lines.append(f"       sumesync resolve {printable(submission.entry.path)}")
+        lines.append(f"       sumesync resolve {printable(quoted(submission.entry.path))}")
     if result.refused:
         lines.append(style("stopped ", fg="red") + printable(result.refused.text))
         lines.append("       " + style(printable(result.refused.hint), dim=True))
@@ -253,7 +259,8 @@ def outcome(result: Outcome, style: Style = plain) -> str:
         what = count(len(result.undelivered), "result")
         lines.append(f"{what} not downloaded yet. Run apply again: it costs nothing.")
     if result.not_begun:
-        lines.append(f"{count(len(result.not_begun), 'spec')} not submitted; nothing was paid for them.")
+        why = " until the unknown one is resolved" if result.unknown else ""
+        lines.append(f"{count(len(result.not_begun), 'spec')} not submitted{why}; nothing was paid for them.")
     if result.written or result.removed or result.done:
         lines.append("To commit: sume.lock, and the media and *.sume.json files beside the specs.")
     return "\n".join(lines) + "\n"

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from typing import Any
 
 from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Plan
 from sumesync.core.metadata import clean
 from sumesync.errors import Problem, SumesyncError
-from sumesync.model import EntryKey, Event
+from sumesync.model import EntryKey, Event, Json
 
 FORMAT_VERSION = 1
 
 
 def dump(document: dict[str, Any]) -> str:
     """One document, ready to print."""
-    return json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False)
+    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def line(document: dict[str, Any]) -> str:
     """One event, on one line."""
-    return json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False)
+    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    """What a terminal would obey or cannot show (C1 controls, bidi marks, half a pair) as JSON's own escapes."""
+    return re.sub(r"[^\n -~]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text)
 
 
 def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def action(item: Action) -> dict[str, Any]:
             for place in item.places
         ]
     if item.changes:
-        table["changes"] = [{"field": c.field, "from": clean(c.before), "to": clean(c.after)} for c in item.changes]
+        table["changes"] = [{"field": c.field, "from": _value(c.before), "to": _value(c.after)} for c in item.changes]
     if item.origin:
         table["renamed_from"] = _key(item.origin)
     if item.twin:
@@ -92,6 +99,12 @@ def action(item: Action) -> dict[str, Any]:
     return table
 
 
+def _value(value: Json) -> Json:
+    """Of a request: without URL queries, and without the numbers that JSON has not."""
+    value = clean(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def problem(item: Problem) -> dict[str, Any]:
     return {"path": item.path, "line": item.line, "column": item.column, "what": item.what, "hint": item.hint}
 
@@ -99,7 +112,7 @@ def problem(item: Problem) -> dict[str, Any]:
 def digest(document: dict[str, Any]) -> str:
     """Of a plan document: two plans that would do the same have the same."""
     kept = {name: value for name, value in document.items() if name not in ("digest", "options", "format_version")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def event(item: Event) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _WORDS = {
     News.FREE: "",
     News.HELD: "held",
     News.FAILED: "failed",
-    News.UNKNOWN: "unknown",
+    News.UNKNOWN: "sent, outcome unknown:",
     News.NOTE: "",
 }
 _ENDS = frozenset({News.DONE, News.FAILED, News.UNKNOWN})

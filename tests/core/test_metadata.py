@@ -1,0 +1,195 @@
+"""``NAME.sume.json``: enough to make the lock again, without a secret in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from sumesync.core import metadata
+from sumesync.core.action import Change
+from sumesync.core.changes import changes
+from sumesync.disk import schemas
+from sumesync.model import Entry, EntryKey
+from tests.builders import document, entry, examples, job, past, wanted
+from tests.core.strategies import entries
+from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_JOB, RED, RED_DONE, TEASER, TEASER_DONE
+
+SIGNED = "https://media.sume.so/a.png?X-Signature=secret#part"
+
+
+def validator() -> Draft202012Validator:
+    lock = Resource.from_contents(schemas.load("lock"))
+    registry: Registry[Any] = Registry().with_resource("urn:sumesync:schema:lock:1", lock)
+    return Draft202012Validator(schemas.load("metadata"), registry=registry)
+
+
+def test_the_text_is_pinned() -> None:
+    spec = replace(HERO, meta={"title": "Héro"})
+    assert (
+        metadata.render(spec, entry(HERO, HERO_FAILED))
+        == f"""\
+{{
+  "format_version": 1,
+  "spec": "launch/hero.sume.toml",
+  "take": 1,
+  "request": {{
+    "prompt": "A cup on a white table"
+  }},
+  "meta": {{
+    "title": "Héro"
+  }},
+  "kind": "image",
+  "fingerprint": "{HERO.fingerprint}",
+  "jobs": [
+    {{
+      "id": "job_hero",
+      "state": "failed",
+      "attempt": 1,
+      "error": {{
+        "code": "content_policy",
+        "request_id": "req_1"
+      }}
+    }}
+  ]
+}}
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        (EntryKey("launch/hero.sume.toml"), "launch/hero.sume.json"),
+        (EntryKey("hero.sume.toml", "tall"), "hero-tall.sume.json"),
+    ],
+)
+def test_it_stands_beside_its_spec(key: EntryKey, path: str) -> None:
+    assert metadata.path_of(key) == path
+
+
+@given(entries, st.integers(1, 9))
+@settings(max_examples=examples(80))
+def test_what_is_written_reads_back_and_conforms_to_the_schema(its: Entry, take: int) -> None:
+    spec = replace(HERO, key=its.key, take=take)
+    text = metadata.render(spec, its)
+    found = metadata.read(text)
+    assert (found.ours, found.entry, found.take, found.request) == (True, its, take, HERO.request)
+    assert list(validator().iter_errors(json.loads(text))) == []
+
+
+@pytest.mark.parametrize(("spec", "its"), [(HERO, HERO_DONE), (RED, RED_DONE), (TEASER, TEASER_DONE)])
+def test_each_sort_conforms_to_the_schema(spec: Any, its: Entry) -> None:
+    validator().validate(json.loads(metadata.render(spec, its)))
+
+
+def test_urls_stand_without_what_signs_them() -> None:
+    spec = wanted(
+        "a.sume.toml",
+        f"like {SIGNED} please",
+        reference_image_urls=[SIGNED, "https://u:p@a.example/x?y"],
+        deep={"a": SIGNED},
+    )
+    text = metadata.render(replace(spec, meta={"see": SIGNED}), entry(spec, HERO_JOB))
+    assert "secret" not in text
+    assert "u:p" not in text
+    assert json.loads(text)["request"] == {
+        "prompt": "like https://media.sume.so/a.png please",
+        "reference_image_urls": ["https://media.sume.so/a.png", "https://a.example/x"],
+        "deep": {"a": "https://media.sume.so/a.png"},
+    }
+
+
+def test_the_digest_does_not_see_what_git_does_to_line_ends() -> None:
+    text = metadata.render(HERO, HERO_DONE)
+    assert metadata.digest(text.replace("\n", "\r\n")) == metadata.digest(text)
+    assert metadata.digest(text + " ") != metadata.digest(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"format_version": 2}',
+        '{"name": "x"}',
+        "[" * 50_000,
+        '{"a": ' + "9" * 5000 + "}",
+        "\x00",
+        "\ud800",
+    ],
+)
+def test_a_strangers_file_is_not_ours(text: str) -> None:
+    found = metadata.read(text)
+    assert (found.ours, found.entry) == (False, None)
+
+
+BROKEN = [
+    ("spec", 3),
+    ("spec", "../x.sume.toml"),
+    ("variant", 3),
+    ("fingerprint", "v1:x"),
+    ("kind", None),
+    ("jobs", {}),
+    ("jobs", [{"id": "../x", "state": "completed", "attempt": 1}]),
+    ("history", 3),
+    ("history", [3]),
+    ("endpoint", "mars"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BROKEN)
+def test_one_of_ours_that_was_broken_by_hand_is_still_ours_to_replace(field: str, value: Any) -> None:
+    table = {**json.loads(metadata.render(RED, RED_DONE)), field: value}
+    found = metadata.read(json.dumps(table))
+    assert (found.ours, found.entry) == (True, None)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+        lambda x: st.lists(x, max_size=2) | st.dictionaries(st.sampled_from(["a", "id"]), x, max_size=2),
+        max_leaves=4,
+    ),
+    st.sampled_from(["spec", "jobs", "history", "take", "request", "kind", "accepted", "format_version", "variant"]),
+)
+@settings(max_examples=examples(120))
+def test_no_value_in_any_place_makes_reading_raise(value: Any, field: str) -> None:
+    table = {**json.loads(metadata.render(RED, RED_DONE)), field: value}
+    found = metadata.read(json.dumps(table))
+    assert found.entry is None or found.ours
+
+
+def test_from_what_to_what_by_field_the_prompt_first() -> None:
+    before = document(wanted("a.sume.toml", "old", zoom=1, same=[1], gone=True), entry(HERO, HERO_JOB))
+    after = wanted("a.sume.toml", "new", take=3, zoom=2, same=[1], come="x")
+    assert changes(after, before) == (
+        Change("prompt", "old", "new"),
+        Change("come", None, "x"),
+        Change("gone", True, None),
+        Change("zoom", 1, 2),
+        Change("take", 1, 3),
+    )
+
+
+def test_another_signature_of_one_url_is_no_change() -> None:
+    before = document(wanted("a.sume.toml", url=SIGNED), entry(HERO, HERO_JOB))
+    assert changes(wanted("a.sume.toml", url=SIGNED.replace("secret", "other")), before) == ()
+
+
+def test_without_metadata_nothing_is_guessed() -> None:
+    assert changes(RED, None) == ()
+    assert changes(RED, metadata.MetadataFact("x", ours=False)) == ()
+
+
+def test_history_is_in_it() -> None:
+    text = metadata.render(RED, entry(RED, job("j"), history=(past(HERO, HERO_JOB),)))
+    assert [table["fingerprint"] for table in json.loads(text)["history"]] == [HERO.fingerprint]

@@ -1,0 +1,101 @@
+"""What the journal of a run that ended means: nothing sent, jobs known, or nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sumesync.core.recover import Recovery, facts_of, open_submissions, recover, void
+from sumesync.model import Fact, JobState, Step, Submission
+from tests.builders import examples, fact, job, submission
+from tests.values import HERO, HERO_FAILED, HERO_JOB, RED
+
+INTENT = submission(HERO, Step.INTENT)
+SENDING = submission(HERO, Step.SENDING)
+UNKNOWN = submission(HERO, Step.UNKNOWN)
+ACCEPTED = submission(HERO, Step.ACCEPTED, "job_hero")
+VOID = fact(HERO, job("void-1", JobState.VOID))
+RECORDED = facts_of(ACCEPTED)
+
+ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
+    ("nothing", [], [], Recovery()),
+    ("an intent", [INTENT], [], Recovery(clear=(INTENT.key,))),
+    ("cut off while sending", [SENDING], [], Recovery(unknown=(UNKNOWN,))),
+    ("unknown before", [UNKNOWN], [], Recovery(unknown=(UNKNOWN,))),
+    ("accepted, and the ledger does not know", [ACCEPTED], [], Recovery((ACCEPTED.key,), RECORDED)),
+    ("accepted, and the ledger knows", [ACCEPTED], list(RECORDED), Recovery((ACCEPTED.key,))),
+    ("accepted, and the ledger knows its end", [ACCEPTED], [fact(HERO, HERO_JOB)], Recovery((ACCEPTED.key,))),
+    ("sending, but the ledger has its job", [SENDING], list(RECORDED), Recovery((SENDING.key,))),
+    ("unknown, but a person said that there is none", [UNKNOWN], [VOID], Recovery((UNKNOWN.key,))),
+    (
+        "unknown, and the ledger has another attempt's job",
+        [submission(HERO, Step.UNKNOWN, attempt=2)],
+        [fact(HERO, HERO_FAILED)],
+        Recovery(unknown=(submission(HERO, Step.UNKNOWN, attempt=2),)),
+    ),
+    (
+        "unknown, and the ledger has another request's job",
+        [UNKNOWN],
+        [fact(RED, HERO_JOB)],
+        Recovery(unknown=(UNKNOWN,)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("journal", "facts", "expected"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
+def test_what_a_journal_means(journal: list[Submission], facts: list[Fact], expected: Recovery) -> None:
+    assert recover(journal, facts) == expected
+
+
+def test_several_jobs_of_one_submission_are_all_recorded() -> None:
+    two = replace(ACCEPTED, job_ids=("job_1", "job_2"))
+    found = recover([two], [fact(HERO, job("job_1", JobState.ACCEPTED))])
+    assert [each.job.id for each in found.record] == ["job_2"]
+
+
+def test_a_submission_of_which_one_job_is_recorded_is_still_open() -> None:
+    two = replace(ACCEPTED, job_ids=("job_1", "job_2"))
+    assert open_submissions([two], [fact(HERO, job("job_1", JobState.ACCEPTED))]) == (two,)
+
+
+def test_facts_of_a_submission_say_whose_they_are() -> None:
+    (found,) = facts_of(replace(ACCEPTED, workspace="sha256:w"))
+    assert (found.key, found.lineage, found.workspace) == (HERO.key, ACCEPTED.lineage, "sha256:w")
+    assert (found.job.id, found.job.state, found.job.attempt) == ("job_hero", JobState.ACCEPTED, 1)
+
+
+def test_a_void_settles_its_attempt() -> None:
+    found = void(UNKNOWN)
+    assert (found.job.state, found.job.attempt) == (JobState.VOID, 1)
+    assert open_submissions([UNKNOWN], [found]) == ()
+    assert recover([UNKNOWN], [found]).unknown == ()
+
+
+steps = st.builds(
+    lambda of, step, attempt: submission(of, step, *(["job_1"] if step is Step.ACCEPTED else []), attempt=attempt),
+    st.sampled_from([HERO, RED]),
+    st.sampled_from(list(Step)),
+    st.integers(1, 2),
+)
+facts_ = st.builds(
+    lambda of, attempt, state: fact(of, job("job_1", state, attempt=attempt)),
+    st.sampled_from([HERO, RED]),
+    st.integers(1, 2),
+    st.sampled_from(list(JobState)),
+)
+
+
+@given(st.lists(steps, max_size=3, unique_by=lambda each: each.key), st.lists(facts_, max_size=2))
+@settings(max_examples=examples(120))
+def test_nothing_that_may_have_cost_money_is_cleared_unrecorded(journal: list[Submission], facts: list[Fact]) -> None:
+    found = recover(journal, facts)
+    known = {(each.fingerprint, each.job.attempt) for each in (*facts, *found.record)}
+    for each in journal:
+        kept = each.key in {one.key for one in found.unknown}
+        assert kept is not (each.key in found.clear)
+        assert kept or each.step is Step.INTENT or (each.fingerprint, each.attempt) in known
+    again = recover([each for each in journal if each.key not in found.clear], [*facts, *found.record])
+    assert (again.unknown, again.clear, again.record) == (found.unknown, (), ())

@@ -1,0 +1,138 @@
+"""Strangers' text on a terminal, and secrets that must not get there."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sumesync.core.ids import for_name, is_job_id
+from sumesync.core.request import body, digest, urls
+from sumesync.core.text import amount, count, printable, suggest, without_queries, without_secrets
+from tests.builders import examples
+
+CANARY = "sume_live_canary-1234"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Straße ☕ 日本", "Straße ☕ 日本"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x00\x7f\x9b", "\\x00\\x7f\\x9b"),
+        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
+        ("a\u200bb\ufeff", "a\\u200bb\\ufeff"),
+        ("\u2028\u2029", "\\u2028\\u2029"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\ue000", "\\ue000"),
+        ("👩\u200d👧", "👩\u200d👧"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"), [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abcde…"), ("\n\n\n", 2, "\\n…")]
+)
+def test_long_text_is_cut(text: str, limit: int, shown: str) -> None:
+    assert printable(text, limit) == shown
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=examples(150))
+def test_shown_text_stands_on_one_line_and_is_stable(text: str) -> None:
+    found = printable(text)
+    assert printable(found) == found
+    assert len(found.splitlines()) <= 1
+    found.encode()
+
+
+QUERIES = [
+    ("see https://a.example/x?sig=SECRET now", "see https://a.example/x now"),
+    ("https://a.example/x#SECRET", "https://a.example/x"),
+    ("HTTPS://A.example/x?SECRET", "HTTPS://A.example/x"),
+    ('{"u":"https:\\/\\/a.example\\/x?sig=SECRET"}', '{"u":"https:\\/\\/a.example\\/x"}'),
+    ("(https://u:SECRET@a.example/x)", "(https://a.example/x)"),
+    ("http://a.example?SECRET,https://b.example?SECRET", "http://a.example"),
+    ("<a href='https://a.example/?SECRET'>", "<a href='https://a.example/'>"),
+    ("what? no#thing", "what? no#thing"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), QUERIES)
+def test_urls_lose_what_signs_them(text: str, shown: str) -> None:
+    assert without_queries(text) == shown
+    assert "SECRET" not in without_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"key {CANARY}.",
+        f"Authorization: Bearer {CANARY}",
+        "authorization: bearer abc.DEF-123_~+/==",
+        f"https://a.example/{CANARY}/x?y={CANARY}",
+        f'"{CANARY}"',
+        f"x{CANARY}",
+        "sume_test_abc sume_sandbox_def",
+    ],
+)
+def test_keys_are_taken_out(text: str) -> None:
+    found = without_secrets(text)
+    for secret in (CANARY, "abc", "def", "DEF"):
+        assert secret not in found
+
+
+@pytest.mark.parametrize("secret", ["workspace/42 ü?", "a%2Fb-secret", "plain-secret", "ws_1234567"])
+def test_named_secrets_are_taken_out_however_they_are_quoted(secret: str) -> None:
+    for form in (secret, quote(secret, safe=""), f"x{secret}x"):
+        assert form.strip("x") not in without_secrets(f"before {form} after", [secret])
+
+
+def test_a_secret_too_short_to_tell_from_a_word_blanks_nothing() -> None:
+    assert without_secrets("the cup", ["cup"]) == "the cup"
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=examples(100))
+def test_taking_out_is_done_at_once(text: str) -> None:
+    once = without_secrets(text + CANARY)
+    assert CANARY not in once
+    assert without_secrets(once) == once
+
+
+def test_suggestions_counts_and_amounts() -> None:
+    assert suggest("prmopt", ["prompt", "kind"]) == "did you mean prompt?"
+    assert suggest("zzz", ["prompt", "kind"]) == ""
+    assert [count(0, "job"), count(1, "job"), count(2000, "entry", "entries")] == ["0 jobs", "1 job", "2,000 entries"]
+    assert [amount(12.0), amount(1234.5), amount(0)] == ["12", "1,234.50", "0"]
+
+
+@pytest.mark.parametrize("text", ["job_1", "J", "a.b:c-d_e", "0" * 128])
+def test_job_ids_that_can_stand_in_a_url_and_a_name(text: str) -> None:
+    assert is_job_id(text)
+    assert ":" not in for_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "../x", "a/b", "a..b", ".a", "a b", "a\n", "a?b", "a%2e", "é", "0" * 129, "a\x00"]
+)
+def test_job_ids_that_would_lead_elsewhere(text: str) -> None:
+    assert not is_job_id(text)
+
+
+def test_the_bytes_of_a_request_are_the_same_in_any_order() -> None:
+    assert body({"b": 1, "a": "é"}) == '{"a":"é","b":1}'.encode()
+    assert body({"a": "é", "b": 1}) == body({"b": 1, "a": "é"})
+    assert digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_the_urls_of_a_request_are_found_wherever_they_stand() -> None:
+    found = urls({"a": "https://x/1", "b": ["http://x/2", {"c": "https://x/3"}], "d": "see https://x/4", "e": 5})
+    assert found == {"https://x/1", "http://x/2", "https://x/3"}

@@ -1,0 +1,121 @@
+"""``sume.lock`` on disk: re-read before it is patched, so nobody else's entries are lost."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sumesync.core import lock as locks
+from sumesync.core.advance import note_job, turn_to
+from sumesync.core.lock import LockFault
+from sumesync.disk.lockfile import LockFile, new_lineage
+from sumesync.model import Entry, Lock
+from tests.builders import LINEAGE, entry, lock, past
+from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED_DONE, TEASER, TEASER_DONE
+
+WORKSPACE = "sha256:" + "a" * 64
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LockFile:
+    return LockFile(tmp_path)
+
+
+def test_there_is_none_at_first(store: LockFile) -> None:
+    assert store.read() is None
+    assert not store.exists()
+
+
+def test_a_header_alone_is_a_lock(store: LockFile) -> None:
+    assert store.create(LINEAGE, None) == store.read() == Lock(LINEAGE)
+
+
+def test_changes_are_applied_in_their_order_to_what_stands_in_the_file(store: LockFile) -> None:
+    store.replace(lock(TEASER_DONE))
+    store.patch(
+        {
+            HERO.key: [
+                lambda found: turn_to(found, HERO.key, past(HERO, HERO_IN_FLIGHT)),
+                lambda found: note_job(found, HERO.fingerprint, HERO_JOB),
+            ]
+        },
+        LINEAGE,
+        WORKSPACE,
+    )
+    assert store.read() == lock(TEASER_DONE, HERO_DONE, workspace=WORKSPACE)
+
+
+def test_another_branchs_lock_is_never_overwritten(store: LockFile, tmp_path: Path) -> None:
+    """A run began on one branch; a checkout brought another lock; the run ends."""
+    store.replace(lock(entry(HERO, HERO_IN_FLIGHT)))
+    LockFile(tmp_path).replace(lock(RED_DONE, TEASER_DONE))
+
+    def ended(found: Entry | None) -> Entry | None:
+        return note_job(found, HERO.fingerprint, HERO_JOB)
+
+    store.patch({HERO.key: [ended]}, LINEAGE)
+    assert store.read() == lock(RED_DONE, TEASER_DONE)
+
+
+def test_entries_are_removed(store: LockFile) -> None:
+    store.replace(lock(HERO_DONE, TEASER_DONE))
+    store.patch({HERO.key: [lambda _: None]}, LINEAGE)
+    assert store.read() == lock(TEASER_DONE)
+
+
+def test_a_lock_that_a_checkout_took_away_is_made_anew(store: LockFile) -> None:
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+    assert store.read() == lock(TEASER_DONE)
+
+
+def test_a_patch_that_changes_nothing_does_not_touch_the_file(store: LockFile, tmp_path: Path) -> None:
+    store.replace(lock(HERO_DONE))
+    before = (tmp_path / "sume.lock").stat()
+    store.patch({HERO.key: [lambda found: found]}, LINEAGE)
+    after = (tmp_path / "sume.lock").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"<<<<<<< HEAD\n", b"format_version = 2\n", b"\x00" * 10])
+def test_a_lock_that_does_not_read_is_refused_and_left_as_it_is(store: LockFile, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "sume.lock").write_bytes(data)
+    with pytest.raises(LockFault):
+        store.read()
+    with pytest.raises(LockFault):
+        store.patch({HERO.key: [lambda _: HERO_DONE]}, LINEAGE)
+    assert (tmp_path / "sume.lock").read_bytes() == data
+
+
+def test_every_truncation_is_left_as_it_is_or_reads(store: LockFile, tmp_path: Path) -> None:
+    text = locks.render(lock(HERO_DONE)).encode()
+    for length in range(0, len(text), 5):
+        (tmp_path / "sume.lock").write_bytes(text[:length])
+        try:
+            store.patch({}, LINEAGE)
+        except LockFault:
+            assert (tmp_path / "sume.lock").read_bytes() == text[:length]
+
+
+def test_a_link_or_a_folder_in_its_place_is_refused(store: LockFile, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text(locks.render(lock(HERO_DONE)))
+    (tmp_path / "sume.lock").symlink_to(tmp_path / "other")
+    with pytest.raises(LockFault, match="symbolic link"):
+        store.read()
+    (tmp_path / "sume.lock").unlink()
+    (tmp_path / "sume.lock").mkdir()
+    with pytest.raises(LockFault, match=r"sume\.lock"):
+        store.read()
+
+
+def test_line_ends_of_a_checkout_on_windows_are_no_change_to_entries(store: LockFile, tmp_path: Path) -> None:
+    (tmp_path / "sume.lock").write_bytes(locks.render(lock(HERO_DONE)).replace("\n", "\r\n").encode())
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+    assert store.read() == lock(HERO_DONE, TEASER_DONE)
+
+
+def test_a_lineage_is_random() -> None:
+    made = {new_lineage() for _ in range(20)}
+    assert len(made) == 20
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in made)
