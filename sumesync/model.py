@@ -349,7 +349,6 @@ class News(StrEnum):
     DOWNLOADING = "downloading"
     DONE = "done"
     FREE = "free"
-    HELD = "held"
     FAILED = "failed"
     UNKNOWN = "unknown"
     NOTE = "note"

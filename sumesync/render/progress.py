@@ -23,7 +23,6 @@ _WORDS = {
     News.DOWNLOADING: "downloading",
     News.DONE: "done",
     News.FREE: "",
-    News.HELD: "held",
     News.FAILED: "failed",
     News.UNKNOWN: "sent, outcome unknown:",
     News.NOTE: "",
@@ -156,7 +155,6 @@ _MARKS = {
     News.FREE: ("✓", "green"),
     News.FAILED: ("✗", "red"),
     News.UNKNOWN: ("?", "magenta"),
-    News.HELD: ("!", "yellow"),
 }
 
 
