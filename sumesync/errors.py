@@ -80,6 +80,10 @@ class UsageError(SumesyncError):
     code = Exit.USAGE
 
 
+class NoProject(UsageError):
+    """There is no project here."""
+
+
 class LocalStateError(SumesyncError):
     """We refuse to touch local state: it is unreadable, someone else's, full or read-only."""
 

@@ -145,6 +145,8 @@ class Fact:
     key: EntryKey
     workspace: str | None = None
     lineage: str = ""
+    submission: str = ""
+    """The key of the paid request that this came from, where this machine sent it."""
 
 
 class Step(StrEnum):

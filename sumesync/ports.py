@@ -144,6 +144,9 @@ class Media(Protocol):
     def remove(self, path: str, sha256: str) -> bool:
         """Remove ``path`` if its bytes are still those of ``sha256``."""
 
+    def read_text(self, path: str) -> str | None:
+        """The text of a file; None where there is none. Raises LocalStateError for what is no file."""
+
     def write_text(self, path: str, text: str) -> None: ...
 
     def remove_text(self, path: str) -> None: ...

@@ -13,7 +13,8 @@ from sumesync.core.action import Action, Observed, Plan, Policy
 from sumesync.core.fingerprint import fingerprint, submission_key
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.placement import MEDIA_SUFFIXES, paths_of_interest, suffix_of
+from sumesync.core.paths import MEDIA_SUFFIXES
+from sumesync.core.placement import paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State, plan
 from sumesync.disk import schemas
 from sumesync.errors import Problem

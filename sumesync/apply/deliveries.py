@@ -76,6 +76,9 @@ class Deliveries:
         self._loading.remove(errand)
         if not isinstance(error, ApiError):
             raise error
+        self._again(errand, error)
+
+    def _again(self, errand: Errand, error: ApiError) -> None:
         errand.tries += 1
         # A media host's 403 is an expired URL; the API's is about the key, and asking again would not help.
         key_refused = error.status in (401, 403) and not isinstance(error, MediaError)
@@ -95,8 +98,8 @@ class Deliveries:
         try:
             if whole:
                 self._deliver(errand, whole)
-        except MediaError as error:  # its place, and the one beside it, are taken
-            self._ground.fail(errand.key, error.what, error.hint)
+        except MediaError as error:  # its places are taken, or the download was swept away under our hands
+            self._again(errand, error)
 
     def _gone(self, errand: Errand, job: JobRecord) -> None:
         self._ground.note(errand, replace(job, state=JobState.GONE))
@@ -164,7 +167,8 @@ class Deliveries:
         jobs = placed(errand.jobs.values(), outputs)
         past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs)
         ground.record.change(key, lambda entry: turn_to(entry, key, past))
-        ground.record.metadata(wanted)
+        if fault := ground.record.metadata(wanted):
+            ground.fail(key, fault, "move it, then run apply again")
         ground.outcome.written += [output.path for output in outputs]
         ground.outcome.done.append(key)
         self._sweep(key, outputs)

@@ -12,6 +12,7 @@ from sumesync.core.text import printable
 from sumesync.errors import ApiError
 from sumesync.model import JobError, JobView, News
 
+_LONGEST_WAIT = 1800.0
 _LOST_LOOKS = 5
 """404s in a row after which a run no longer waits for a job. The job stays in flight in the lock."""
 
@@ -25,6 +26,8 @@ class Flight:
     due: float
     status: str = "accepted"
     lost: int = 0
+    seen: bool = False
+    """Looked at in this run, or begun in it."""
 
 
 class Flights:
@@ -50,15 +53,17 @@ class Flights:
         """Jobs that this run submitted: looked at when they may be done."""
         wait = self._ground.task.pace.first(schedule.expected_seconds(self._taken.get(errand.kind, ())))
         for job_id in errand.jobs:
-            self._flying[job_id] = Flight(errand, now, now + wait)
+            self._flying[job_id] = Flight(errand, now, now + wait, seen=True)
 
     def earliest(self) -> float | None:
         return min((flight.due for flight in self._flying.values()), default=None) if not self._looking else None
 
     def start(self, now: float) -> None:
-        if self._looking or not self._ground.task.wait:
+        if self._looking:
             return
-        times = {job_id: flight.due for job_id, flight in self._flying.items()}
+        # A run that does not wait looks once at what earlier runs began: it may be done, and make room.
+        wait = self._ground.task.wait
+        times = {job_id: flight.due for job_id, flight in self._flying.items() if wait or not flight.seen}
         jobs = schedule.due(times, now, self._ground.task.pace)
         if jobs:
             self._looking = True
@@ -68,7 +73,8 @@ class Flights:
     def leave_overdue(self, now: float) -> None:
         """A run waits for a job no longer than jobs of its kind may take; the next run will look again."""
         for job_id, flight in list(self._flying.items()):
-            if now - flight.since >= self._ground.task.kinds[flight.errand.kind].wait_seconds:
+            kind = self._ground.task.kinds.get(flight.errand.kind)  # a newer version's lock may name others
+            if now - flight.since >= (kind.wait_seconds if kind else _LONGEST_WAIT):
                 self._leave(job_id)
 
     def leave_all(self) -> None:
@@ -77,6 +83,11 @@ class Flights:
 
     def _leave(self, job_id: str) -> None:
         self._ground.outcome.running[job_id] = self._flying.pop(job_id).errand.key
+
+    @property
+    def to_see(self) -> bool:
+        """Whether there are jobs that this run has not looked at yet."""
+        return self._looking or any(not flight.seen for flight in self._flying.values())
 
     def broke(self) -> None:
         self._looking = False
@@ -88,6 +99,7 @@ class Flights:
             flight = self._flying.get(job_id)
             if flight is None:
                 continue
+            flight.seen = True
             flight.due = now + self._ground.task.pace.again(now - flight.since)
             seen = views.get(job_id)
             if isinstance(seen, JobView):

@@ -11,7 +11,7 @@ from sumesync.core.action import Action, Orphan, Placed, Standing, Verb
 from sumesync.core.advance import placed, take_over
 from sumesync.core.paid import pasts
 from sumesync.core.placement import Ours
-from sumesync.model import SANDBOX, SUME, Entry, EntryKey, FileFact, JobRecord, News, Output, Past
+from sumesync.model import SANDBOX, SUME, Entry, EntryKey, FileFact, JobRecord, JobState, News, Output, Past
 from sumesync.ports import Part
 
 
@@ -32,7 +32,7 @@ def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
     _relocate(moves, task, tools, record, outcome)
     for action in task.plan.of(Verb.KEEP):
         if action.free:
-            _record(action, task, record)
+            _record(action, task, record, outcome)
             tools.tell(News.FREE, action.key, "recorded in sume.lock" if action.records else "metadata written anew")
             outcome.done.append(action.key)
     record.flush(at_once=True)
@@ -44,14 +44,20 @@ def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
 
 def _import(task: Task, record: Record) -> None:
     """Tell the ledger of jobs that only the lock knows: another machine's, or a fresh clone's. From then on a
-    reset or another branch cannot make this machine forget them."""
+    reset or another branch cannot make this machine forget them.
+
+    Only where their media stand here: a lock is a file that a pull request can write, and what the ledger
+    is once told it keeps.
+    """
     known = {fact.job.id: fact.job for fact in task.facts}
     record.facts(
         (past.fingerprint, past.kind, key, job)
         for key, past in pasts(task.lock)
         if past.endpoint == task.policy.endpoint
         for job in past.jobs
-        if job.id not in known or (known[job.id].state.in_flight and not job.state.in_flight)
+        if job.state is JobState.COMPLETED
+        and (job.id not in known or known[job.id].state.in_flight)
+        and any(task.own.standing.get(output.sha256) for output in job.outputs)
     )
 
 
@@ -72,7 +78,7 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
         if action.key in missed or any(trouble.key == action.key for trouble in outcome.failed):
             continue
         _leave(action, task, tools, landed, outcome)
-        _record(action, task, record)
+        _record(action, task, record, outcome)
         outcome.written += [place.target for place in action.places if place.target in landed]
         outcome.done.append(action.key)
         tools.tell(News.FREE, action.key, f"{_PAST[action.verb]} ({action.reason.text})")
@@ -111,7 +117,7 @@ def _leave(action: Action, task: Task, tools: Tools, landed: set[str], outcome: 
             outcome.removed.append(place.source)
 
 
-def _record(action: Action, task: Task, record: Record) -> None:
+def _record(action: Action, task: Task, record: Record, outcome: Outcome) -> None:
     """The entry as the action leaves it, and its metadata."""
     wanted = task.wanted[action.key]
     if action.records:
@@ -119,7 +125,8 @@ def _record(action: Action, task: Task, record: Record) -> None:
         origin = record.entries.get(action.origin) if action.origin else None
         now = _now(action, task, outputs)
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, now))
-    record.metadata(wanted)
+    if fault := record.metadata(wanted):
+        outcome.failed.append(Trouble(wanted.key, fault, "move it, then run apply again"))
     if action.origin is not None:
         forget(action.origin, task, record)
 
@@ -147,6 +154,13 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
     entry: Entry | None = record.entries.get(orphan.key)
     if entry is None or orphan.in_flight or _keeps_paid(entry, task):
         return
+    known = {fact.job.id for fact in task.facts}
+    record.facts(
+        (past.fingerprint, past.kind, orphan.key, job)
+        for past in (*entry.history, entry.present)
+        for job in past.jobs
+        if job.id not in known
+    )
     protected = {
         output.path for key, other in record.entries.items() if other and key != orphan.key for output in other.outputs
     }

@@ -38,7 +38,11 @@ class Loop:
             while self._step():
                 pass
         except LocalStateError as error:
-            self._refuse(error)
+            self._ground.outcome.refused = Trouble(None, error.what, error.hint)
+            self._drain()
+        except Exception:
+            self._drain()
+            raise
         finally:
             self._end()
 
@@ -99,7 +103,7 @@ class Loop:
         if task.deadline is not None and now - self._started >= task.deadline:
             return True
         idle = not self._payments.can_start(len(self._flights)) and not self._deliveries.open
-        return not task.wait and idle
+        return not task.wait and idle and not self._flights.to_see
 
     def _earliest(self) -> float | None:
         """When time alone will give something to do; None: it will not."""
@@ -134,10 +138,9 @@ class Loop:
             case ("load", Errand() as errand), _:
                 self._deliveries.broke(errand, _raised(done))
 
-    def _refuse(self, error: LocalStateError) -> None:
-        """Our own disk does not take what must be kept: stop, but wait for what is being paid for."""
+    def _drain(self) -> None:
+        """Something broke, such as our own disk: stop, but wait for what is being paid for."""
         ground = self._ground
-        ground.outcome.refused = Trouble(None, error.what, error.hint)
         ground.closed = True
         while self._payments.sending:
             done = ground.tools.workers.next(None)

@@ -42,6 +42,8 @@ class Payment:
 
     submission: Submission
     result: SubmitResult
+    resent: bool = False
+    """Whether the request was sent once more, under the same key."""
 
 
 class LostIds(LocalStateError):
@@ -120,12 +122,14 @@ def settle(unknown: Submission, body: bytes | None, tools: Tools) -> Payment | N
     """Find out what became of a request whose answer was lost, without ever risking a second job.
 
     By the identical key and bytes, where Sume documents that as safe; else by a job that echoes our
-    key. A prompt that looks alike could be last month's job, or a colleague's: never by that.
+    key. A prompt that looks alike could be last month's job, or a colleague's: never by that. Without
+    ``body`` nothing is sent.
     """
-    job_ids = _resent(unknown, body, tools) or _echoed(unknown, tools)
+    resent = _resent(unknown, body, tools)
+    job_ids = resent or _echoed(unknown, tools)
     if not job_ids:
         return None
-    return Payment(_accept(unknown, job_ids, tools), Accepted(job_ids))
+    return Payment(_accept(unknown, job_ids, tools), Accepted(job_ids), resent=bool(resent))
 
 
 def _resent(unknown: Submission, body: bytes | None, tools: Tools) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sumesync.apply.run import Task, Tools
 from sumesync.core import metadata
+from sumesync.errors import LocalStateError
 from sumesync.model import Change, Entry, EntryKey, Fact, JobRecord, Wanted
 
 # Between two writes of the lock. What lies between is in the journal and the ledger already.
@@ -53,11 +54,20 @@ class Record:
             [Fact(fingerprint, job, kind, key, lock.workspace, lock.lineage) for fingerprint, kind, key, job in known]
         )
 
-    def metadata(self, wanted: Wanted) -> None:
-        """Write the metadata of a variant as its entry stands now."""
-        entry = self.entries.get(wanted.key)
-        if entry is not None:
-            self._tools.media.write_text(metadata.path_of(wanted.key), metadata.render(wanted, entry))
+    def metadata(self, wanted: Wanted) -> str:
+        """Write the metadata of a variant as its entry stands now. What stands in the way, if that is another's; then
+        nothing is written."""
+        entry, path = self.entries.get(wanted.key), metadata.path_of(wanted.key)
+        if entry is None:
+            return ""
+        try:
+            before = self._tools.media.read_text(path)
+        except LocalStateError as error:
+            return error.what
+        if before is not None and wanted.key not in self._task.lock.entries and not metadata.read(before).ours:
+            return f"{path} is a file that sumesync did not write"
+        self._tools.media.write_text(path, metadata.render(wanted, entry))
+        return ""
 
     def remove_metadata(self, key: EntryKey) -> None:
         self._tools.media.remove_text(metadata.path_of(key))

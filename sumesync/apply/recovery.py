@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sumesync.apply.paid import settle
 from sumesync.apply.run import Tools
@@ -11,25 +12,33 @@ from sumesync.core.recover import recover
 from sumesync.model import Fact, News, Submission, Wanted
 
 
-def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: Iterable[Wanted]) -> bool:
-    """Whether anything came of it, so that the plan must be made again.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``changed``: the plan must be made again. ``bought``: jobs whose request was sent once more."""
 
-    Accepted jobs go to the ledger before their journal files go. What was never sent is forgotten. Of
-    what is unknown only this project's (``lineage``) is asked about.
-    """
+    changed: bool = False
+    bought: tuple[str, ...] = ()
+
+
+def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: Iterable[Wanted]) -> Settled:
+    """Accepted jobs go to the ledger before their journal files go. What was never sent is forgotten. Of
+    what is unknown only this project's (``lineage``) is asked about, and only requests of ``wanted`` may be sent
+    again: those that this run was allowed to pay for."""
     facts, wanted = tuple(facts), tuple(wanted)
     recovery = recover(tools.journal.list(), facts)
     tools.ledger.record(recovery.record)
     for key in recovery.clear:
         tools.journal.clear(key)
     settled = False
+    bought: list[str] = []
     for submission in recovery.unknown:
         if submission.lineage == lineage:
             tools.tell(News.NOTE, submission.entry, "an earlier request's outcome is unknown; asking Sume")
             if payment := settle(submission, body_again(submission, wanted), tools):
                 tools.journal.clear(payment.submission.key)
                 settled = True
-    return settled or bool(recovery.record)
+                bought += payment.submission.job_ids if payment.resent else ()
+    return Settled(settled or bool(recovery.record), tuple(bought))
 
 
 def body_again(submission: Submission, wanted: Iterable[Wanted]) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sumesync.core.action import Plan, Policy
@@ -28,7 +29,8 @@ class Tools:
     progress: Progress
 
     def tell(self, news: News, key: EntryKey | None = None, text: str = "", job_id: str | None = None) -> None:
-        self.progress.tell(Event(news, key, text, job_id))
+        with suppress(OSError, ValueError):  # a terminal that is gone is no reason to stop
+            self.progress.tell(Event(news, key, text, job_id))
 
 
 @dataclass(frozen=True, slots=True)

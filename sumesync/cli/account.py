@@ -9,7 +9,7 @@ import click
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.core.text import amount
-from sumesync.errors import UsageError
+from sumesync.errors import NoProject
 from sumesync.render import human, machine
 
 
@@ -17,7 +17,7 @@ def _place(common: Common) -> wiring.Place | None:
     """The project, where there is one: it may say that the sandbox is the endpoint."""
     try:
         return wiring.find(common)
-    except UsageError:
+    except NoProject:
         return None
 
 

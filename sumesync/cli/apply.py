@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,8 @@ from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.talk import Quit, is_terminal
-from sumesync.core.action import Action, Plan, Verb
+from sumesync.core.action import Action, Plan, Verb, Why
+from sumesync.core.paths import SPEC_SUFFIX
 from sumesync.core.text import count
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
@@ -56,21 +58,23 @@ def apply(
     Exit codes: 0 done · 1 something failed · 3 refused (a guard, a stale plan, another workspace)
     4 a paid request's outcome is unknown · 5 jobs still run · 64 a spec or the command is wrong · 130 interrupted
     """
-    saved = _saved(common, paths)
+    saved = _saved(common, paths, [*tags, *(name for name, value in asked.items() if value)])
     named = () if saved else paths
     given = {**asked, "paths": list(named), "tags": list(tags), **(saved["options"] if saved else {})}
+    if deadline is not None and not math.isfinite(deadline):
+        raise UsageError("--deadline is not a number of seconds")
     place = wiring.find(common, named)
     stop = Stop()
-    with wiring.holding(common, place.home, "apply"), stop.listening():
+    with wiring.holding(common, place.home, "apply"):
         session = wiring.look(place)
         plan_ = _agreed(common, session, given, saved)
-        _show(common, session, plan_)
+        _show(common, session, plan_, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))
         if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
             _idle(common, plan_)
             return
         wiring.check_access(common, place)
-        if plan_.pays or plan_.work or _prunes(plan_, given):
+        if plan_.work or plan_.unknown or _prunes(plan_, given):
             consent(common, plan_, yes, bool(saved), session.endpoint)
 
         def again(fresh: wiring.Session) -> Plan:
@@ -82,13 +86,16 @@ def apply(
     finish(common, result, left)
 
 
-def _saved(common: Common, paths: tuple[str, ...]) -> dict[str, Any] | None:
-    """The saved plan, when PATHS is one."""
-    named = [path for path in paths if path.endswith(".json")]
+def _saved(common: Common, paths: tuple[str, ...], shaping: list[str]) -> dict[str, Any] | None:
+    """The saved plan, when PATHS is one: a file that is no spec. ``shaping``: options that would make another plan."""
+    named = [path for path in paths if (common.folder / path).is_file() and not path.endswith(SPEC_SUFFIX)]
     if not named:
         return None
-    if len(paths) > 1:
-        raise UsageError("a saved plan is applied alone", "name no other paths with it")
+    if len(paths) > 1 or shaping:
+        raise UsageError(
+            "a saved plan is applied alone, exactly as it was saved",
+            "give the other paths and options to: sumesync plan --out FILE",
+        )
     return read_saved(common.folder / named[0])
 
 
@@ -98,7 +105,7 @@ def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], save
         return replanned(common, session, given)
     try:
         plan_ = replanned(common, session, given)
-        same = machine.digest(machine.plan(plan_, session.endpoint)) == saved["digest"]
+        same = machine.digest(machine.plan(plan_, session.endpoint), saved["options"]) == saved["digest"]
     except UsageError:  # a path or tag of the plan is not there any more
         same = False
     if not same:
@@ -109,12 +116,12 @@ def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], save
     return plan_
 
 
-def _show(common: Common, session: wiring.Session, plan_: Plan) -> None:
+def _show(common: Common, session: wiring.Session, plan_: Plan, keep_going: bool) -> None:
     talk = common.talk
     if talk.as_json:
         talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.endpoint)}))
     elif not talk.quiet:
-        talk.out(human.plan(plan_, view(common, session)), newline=False)
+        talk.out(human.plan(plan_, view(common, session, keep_going)), newline=False)
 
 
 def _prunes(plan_: Plan, given: dict[str, Any]) -> bool:
@@ -123,8 +130,6 @@ def _prunes(plan_: Plan, given: dict[str, Any]) -> bool:
 
 def guard(session: wiring.Session, plan_: Plan, max_jobs: int | None, keep_going: bool) -> None:
     """What stands between a plan and any money."""
-    if session.project.config_problems:
-        raise UsageError("sumesync.toml is wrong; nothing was submitted", problems=session.project.config_problems)
     if plan_.invalid and not keep_going:
         raise UsageError(
             f"{count(len({p.path for p in plan_.invalid}), 'spec')} invalid; nothing was submitted",
@@ -151,6 +156,9 @@ def consent(common: Common, plan_: Plan, yes: bool, saved: bool, endpoint: str) 
     if not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
         raise UsageError("apply asks before it acts, and there is no terminal to ask on", "say so beforehand: --yes")
     what = f"Pay for {count(plan_.pays, 'job')}" if plan_.pays else "Do this (nothing is paid for)"
+    if plan_.unknown:
+        # Where Sume documents it as safe the request goes out once more, under the same key.
+        what += f" and settle {count(len(plan_.unknown), 'request')} whose outcome is unknown"
     where = " in the sandbox" if endpoint == SANDBOX else ""
     if not click.confirm(f"{what}{where}?", err=True):
         common.talk.say("Declined; nothing was done.")
@@ -171,13 +179,15 @@ def _idle(common: Common, plan_: Plan) -> None:
 
 def finish(common: Common, result: Outcome, plan_: Plan) -> None:
     """Say how it ended, and end with its exit code."""
+    told = {submission.key for submission in result.unknown}
+    result.unknown += [submission for submission in plan_.unknown if submission.key not in told]
     codes = result.codes()
     if plan_.invalid:
         codes.add(Exit.USAGE)
-    left = [action for action in plan_.of(Verb.ATTENTION) if action.reason.code != "unknown"]
+    left = [action for action in plan_.of(Verb.ATTENTION) if action.reason.code is not Why.UNKNOWN]
     if left:
         codes.add(Exit.FAILED)
-    if plan_.unknown or any(action.reason.code == "unknown" for action in plan_.of(Verb.ATTENTION)):
+    if any(action.reason.code is Why.UNKNOWN for action in plan_.of(Verb.ATTENTION)):
         codes.add(Exit.ATTENTION)
     code = first_of(codes)
     talk = common.talk
@@ -215,7 +225,7 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         )
         return Plan(actions=free, unknown=whole.unknown)
 
-    with wiring.holding(common, place.home, "fetch"), stop.listening():
+    with wiring.holding(common, place.home, "fetch"):
         wiring.check_access(common, place)
         session = wiring.look(place)
         plan_ = narrow(session)
@@ -226,7 +236,7 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
             return
         common.talk.say(f"Fetching {count(len(plan_.actions), 'spec')}; this costs nothing.")
         policy = replace(session.policy(restore_edited=force), store="git")
-        result, _ = execute(common, session, plan_, narrow, stop, How(policy))
+        result, _ = execute(common, session, plan_, narrow, stop, How(policy, pays=False))
     finish(common, result, replace(plan_, unknown=()))
 
 

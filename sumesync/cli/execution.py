@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Outcome, Task, Tools
 from sumesync.cli import wiring
 from sumesync.cli.options import Common
-from sumesync.cli.talk import is_terminal
+from sumesync.cli.talk import colours, is_terminal
 from sumesync.core import placement, schedule
 from sumesync.core.action import Plan, Policy
 from sumesync.core.fingerprint import workspace_digest
@@ -30,6 +31,8 @@ class How:
     """What the person asked of the run itself."""
 
     policy: Policy
+    pays: bool = True
+    """False: nothing may be submitted, not even again."""
     wait: bool = True
     deadline: float | None = None
 
@@ -49,23 +52,26 @@ def execute(
     workers = ThreadWorkers()
     stop.also(workers.wake)
     with wiring.connected(common, place) as api:
-        lock, capacity = _greet(common, session, api, plan_)
+        lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
         tools = Tools(api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show)
         outcome = Outcome()
         try:
-            fresh = _recovered(session, place, tools, lock)
+            fresh, resent = _recovered(session, place, tools, lock, plan_ if how.pays else Plan())
+            outcome.bought += resent
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
             task = _task(common, session, plan_, lock, capacity, stop, how)
             session.media.sweep(session.observed)
-            Loop(task, tools, outcome).run()
+            with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
+                Loop(task, tools, outcome).run()
         finally:
-            show.close()
+            with suppress(OSError, ValueError):
+                show.close()
     return outcome, plan_
 
 
-def _greet(common: Common, session: wiring.Session, api: JobApi, plan_: Plan) -> tuple[Lock, int]:
+def _greet(common: Common, session: wiring.Session, api: JobApi) -> tuple[Lock, int]:
     """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
     lock = session.state.lock
     digest = None
@@ -93,13 +99,19 @@ def _greet(common: Common, session: wiring.Session, api: JobApi, plan_: Plan) ->
     return lock, capacity
 
 
-def _recovered(session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock) -> wiring.Session:
-    """``session``, or a new look at the project where the journal, or the workspace, changed what is known."""
-    changed = settle_journal(tools, session.state.facts, lock.lineage, session.project.wanted)
-    if not changed and lock.workspace == session.state.lock.workspace:
-        return session
+def _recovered(
+    session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, agreed: Plan
+) -> tuple[wiring.Session, tuple[str, ...]]:
+    """``session``, or a new look at the project where the journal, or the workspace, changed what is known; and jobs
+    of requests that were sent once more. Only those of variants in ``agreed`` may be."""
+    keys = {action.key for action in agreed.actions}
+    wanted = [variant for variant in session.project.wanted if variant.key in keys]
+    settled = settle_journal(tools, session.state.facts, lock.lineage, wanted)
+    if not settled.changed and lock.workspace == session.state.lock.workspace:
+        return session, ()
     fresh = wiring.look(place)
-    return replace(fresh, state=replace(fresh.state, lock=replace(fresh.state.lock, workspace=lock.workspace)))
+    known = replace(fresh.state.lock, workspace=lock.workspace)
+    return replace(fresh, state=replace(fresh.state, lock=known)), settled.bought
 
 
 def _not_dearer(agreed: Plan, now: Plan) -> Plan:
@@ -155,5 +167,6 @@ def _progress(common: Common, plan_: Plan) -> Shown:
     if is_terminal(sys.stderr):
         from rich.console import Console
 
-        return progress.LiveView(Console(stderr=True, highlight=False, markup=False), len(plan_.work))
+        console = Console(stderr=True, highlight=False, markup=False, no_color=not colours(sys.stderr))
+        return progress.LiveView(console, len(plan_.work), SystemClock())
     return progress.Lines(talk.say)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -111,11 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit. The only place where an error becomes text and an exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
     sys.exit(int(code))
 
 
@@ -172,6 +170,10 @@ def _explained(error: SumesyncError, talk: Talk, arguments: list[str]) -> Exit:
 
 def _fault(error: Exception, talk: Talk, arguments: list[str]) -> Exit:
     text = printable(f"{type(error).__name__}: {error}", 300)
+    if talk.as_json:
+        from sumesync.render import machine
+
+        talk.out(machine.line(machine.error(SumesyncError(f"a fault in sumesync itself: {text}"))))
     talk.warn(talk.style_err("error: ", fg="red", bold=True) + f"a fault in sumesync itself: {text}")
     if "--debug" in arguments:
         talk.warn(without_secrets("".join(traceback.format_exception(error))))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import mimetypes
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -12,6 +14,7 @@ from sumesync.cli.options import Common
 from sumesync.core import media, metadata, paths, placement, toml
 from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import fingerprint
+from sumesync.core.kinds import MOST_OUTPUTS
 from sumesync.core.paid import index
 from sumesync.core.rebuild import count_jobs, rebuild, salvage
 from sumesync.core.text import count, printable
@@ -68,9 +71,8 @@ def _wanted(common: Common, session: wiring.Session, name: str) -> Wanted:
 def _present(session: wiring.Session, wanted: Wanted) -> Iterator[Output]:
     """The media files that stand where this spec's outputs belong."""
     names = session.observed.names.get(wanted.folder, frozenset())
-    count_ = session.schemas.kinds[wanted.kind].outputs(wanted.request)
     found = 0
-    for number in range(1, max(count_, 16) + 1):
+    for number in range(1, MOST_OUTPUTS + 1):
         stem = paths.folded(placement.stem_of(wanted, number))
         files = sorted(n for n in names if paths.folded(n.rpartition(".")[0]) == stem)
         if len(files) > 1:
@@ -141,9 +143,15 @@ def retake(common: Common, spec: str) -> None:
     common.talk.say(f"{wanted.key}: take = {take}. The next apply pays for one more job.")
 
 
-@click.group()
+@click.group(short_help="Make sume.lock again from what is there.")
 def lock() -> None:
     """Work on sume.lock itself."""
+
+
+def _backup(home: projects.Home) -> Path:
+    """Where the old lock is kept: never in the place of an older one."""
+    names = (home.private / f"sume.lock.before-rebuild{'' if n == 1 else f'-{n}'}" for n in itertools.count(1))
+    return next(path for path in names if not path.exists())
 
 
 @lock.command("rebuild")
@@ -151,10 +159,10 @@ def lock() -> None:
 @options.project
 @options.common
 def rebuild_(common: Common) -> None:
-    """Make sume.lock again, for free, from metadata, ledger and what still reads of the old one.
+    """Make sume.lock again, for free, from metadata and what still reads of the old one.
 
     For a lock that was lost, damaged, or left with merge markers. Of a conflict both sides' jobs are kept.
-    The old file is kept in .sume/.
+    What only this machine's ledger knows stays known there. The old file is kept in .sume/.
     """
     place = wiring.find(common)
     home = place.home
@@ -171,7 +179,7 @@ def rebuild_(common: Common) -> None:
         torn = ledger.salvage()
         facts = ledger.list()
         if data:
-            atomic.write(home.private / "sume.lock.before-rebuild", data)
+            atomic.write(_backup(home), data)
         known = observe.find_metadata(home.root, projects.spec_paths(home.root))
         described = [known[path].entry for path in sorted(known)]
         lineages = [old.lineage, *(s.lineage for s in journal.list()), *(fact.lineage for fact in facts)]

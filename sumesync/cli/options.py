@@ -33,7 +33,13 @@ class Common:
 def common(command: _F) -> Any:
     """``-C``, ``--json``, ``--quiet``, ``--verbose``, ``--debug``: the command gets a Common first."""
 
-    @click.option("-C", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Work as if called from DIR.")
+    @click.option(
+        "-C",
+        "folder",
+        metavar="DIR",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Work as if called from DIR.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout (with format_version).")
     @click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and failures.")
     @click.option("-v", "--verbose", is_flag=True, help="Also tell what is unchanged.")

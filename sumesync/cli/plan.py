@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.talk import Quit
 from sumesync.core.action import Plan, Verb
+from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
 from sumesync.disk import atomic
-from sumesync.errors import Exit, first_of
+from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.render import human, machine
 
 
@@ -27,7 +30,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 
     Needs no key and no network. Exits 64 when something is wrong.
     """
-    session = wiring.look(wiring.find(common, paths))
+    session = wiring.look(wiring.find(common, paths, broken=True), without_lock=True)
     plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
@@ -48,6 +51,8 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     "--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply."
 )
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do.")
+@click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
+@click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
 @click.option("--regenerate", "regenerate", multiple=True, metavar="SPEC", help="Plan as apply --regenerate would.")
@@ -75,8 +80,8 @@ def plan(
     plan_ = replanned(common, session, given)
     document = machine.plan(plan_, session.endpoint)
     if out is not None:
-        saved = {**document, "options": given, "digest": machine.digest(document)}
-        atomic.write(common.folder / out, (machine.dump(saved) + "\n").encode())
+        saved = {**document, "options": given, "digest": machine.digest(document, given)}
+        _save(common, out, saved)
     if common.talk.as_json:
         common.talk.out(machine.dump(document))
     else:
@@ -102,13 +107,14 @@ def replanned(common: Common, session: wiring.Session, asked: dict[str, Any]) ->
     return wiring.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
 
 
-def view(common: Common, session: wiring.Session) -> human.View:
+def view(common: Common, session: wiring.Session, keep_going: bool = False) -> human.View:
     return human.View(
         name=session.home.root.name,
         endpoint=session.endpoint,
         wanted={wanted.key: wanted for wanted in session.project.wanted},
         kinds=session.schemas.kinds,
         max_jobs=session.config.max_jobs,
+        keep_going=keep_going,
         style=common.talk.style,
         verbose=common.talk.verbose,
     )
@@ -126,18 +132,39 @@ def advise(common: Common, plan_: Plan, out: Path | None) -> None:
         common.talk.say("Nothing is done with those until you decide.")
 
 
+def _is_saved(document: Any) -> bool:
+    """Whether a document is a saved plan, with options of the right types."""
+    options_ = document.get("options") if isinstance(document, dict) else None
+    if not isinstance(options_, dict) or not isinstance(document.get("digest"), str):
+        return False
+    lists = [options_.get(name, []) for name in ("paths", "tags", "regenerate")]
+    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
+
+
+def _save(common: Common, out: Path, saved: dict[str, Any]) -> None:
+    """Write a plan. Only in the place of nothing, or of an earlier plan."""
+    full = common.folder / out
+    if out.suffix != ".json" or out.name.endswith(METADATA_SUFFIX) or ".git" in full.parts:
+        raise UsageError(f"{out} is no name for a plan", "name it like plan.json")
+    if os.path.lexists(full):
+        try:
+            read_saved(full)
+        except UsageError:
+            raise LocalStateError(f"{out} is there already and is no saved plan", "choose another name") from None
+    atomic.write(full, (machine.dump(saved) + "\n").encode())
+
+
 def read_saved(path: Path) -> dict[str, Any]:
     """A saved plan. Raises UsageError when it is none."""
-    from sumesync.errors import UsageError
-
     try:
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "it is not a file")
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         document = None
-    whole = isinstance(document, dict) and isinstance(document.get("options"), dict) and "digest" in document
-    if not whole:
+    if not _is_saved(document):
         raise UsageError(f"{path} is not a saved plan", "make one with: sumesync plan --out FILE")
     if document.get("format_version") != machine.FORMAT_VERSION:
         raise UsageError(f"{path} was saved by another version of sumesync", "make it again: sumesync plan --out FILE")

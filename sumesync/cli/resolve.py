@@ -44,7 +44,7 @@ def resolve(common: Common, spec: str | None, adopt: str | None, not_created: bo
         _show(common, place, spec)
         return
     with wiring.holding(common, place.home, "resolve"):
-        session = wiring.look(place)
+        session = wiring.look(place, without_lock=True)
         submission = _one(common, session, spec, prefix)
         if adopt:
             _adopt(common, place, session, submission, adopt)
@@ -98,6 +98,11 @@ def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submiss
                     f"Sume has no job {job_id} in this workspace", "look again at the candidates"
                 ) from None
             raise
+    others = [name for name in place.schemas.kinds if name != submission.kind and name in view.type]
+    if others and submission.kind not in view.type:
+        raise UsageError(
+            f"{job_id} is a job of another kind ({printable(view.type, 40)})", "look again at the candidates"
+        )
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
     session.journal.write(accepted)
     facts = facts_of(accepted)
@@ -113,7 +118,7 @@ def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submiss
 
 
 def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
-    session = wiring.look(place)
+    session = wiring.look(place, without_lock=True)
     found = _matching(common, session, spec)
     talk = common.talk
     jobs, why = _candidates(common, place, session) if found else ((), "")

@@ -8,7 +8,8 @@ import click
 
 from sumesync.cli import options
 from sumesync.cli.options import Common
-from sumesync.cli.wiring import SANDBOX_CAPACITY, SANDBOX_CREDITS, SANDBOX_SECONDS
+from sumesync.cli.wiring import SANDBOX_CAPACITY, SANDBOX_CREDITS
+from sumesync.disk import schemas
 from sumesync.host import Stop
 from sumesync.render import machine
 
@@ -48,7 +49,7 @@ def sandbox(
     from sumesync.sandbox.settings import Settings
     from sumesync.sandbox.world import World
 
-    times = dict.fromkeys(SANDBOX_SECONDS, seconds) if seconds is not None else dict(SANDBOX_SECONDS)
+    times = dict.fromkeys(schemas.for_specs().kinds, seconds) if seconds is not None else {}
     settings = Settings(credits=balance, capacity=capacity, seconds=times)
     settings = settings.with_published_limits() if limits else settings
     script = Script.load(common.folder / faults) if faults else None

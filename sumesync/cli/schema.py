@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from sumesync.cli import options
 from sumesync.cli.options import Common
 from sumesync.disk import schemas
+from sumesync.render import machine
 
 
 @click.command()
@@ -18,4 +21,7 @@ def schema(common: Common, name: str) -> None:
     For completion in an editor: sumesync schema > spec.schema.json, and in a spec as first line
     #:schema ./spec.schema.json
     """
-    common.talk.out(schemas.text(name), newline=False)
+    if common.talk.as_json:
+        common.talk.out(machine.dump({"name": name, "schema": schemas.bundled(name)}))
+    else:
+        common.talk.out(json.dumps(schemas.bundled(name), indent=2, ensure_ascii=False))

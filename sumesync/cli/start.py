@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.core import paths
+from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS
 from sumesync.core.text import printable, suggest
 from sumesync.disk import atomic, schemas
 from sumesync.disk import project as projects
@@ -33,7 +36,7 @@ max_jobs = 100  # a plan of more paid jobs is refused unless --max-jobs says oth
 """
 _SANDBOX = 'endpoint = "sandbox"  # a local Sume: no key, no cost. Remove this line to use the real one.\n'
 _IGNORED = ("# sumesync", "/.sume/", ".sumesync-*.part")
-_HEAD = {"prompt": '"Say what to make, in words."'}
+_PROMPT = '"Say what to make, in words."'
 
 
 @click.command()
@@ -86,7 +89,7 @@ def _complete_kinds(_context: click.Context, _parameter: click.Parameter, incomp
 @click.option("--prompt", help="The prompt, instead of a text to replace.")
 @options.common
 def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
-    """Write a spec of KIND (image, video) at PATH, with its fields as comments.
+    """Write a spec of KIND at PATH, with its fields as comments.
 
     PATH is relative to this folder; .sume.toml is added. An existing file is never touched.
     """
@@ -100,6 +103,8 @@ def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
     if place.home.root not in [*full.parents, *full.resolve().parents]:
         raise UsageError(f"{printable(named)} is outside the project {printable(str(place.home.root))}")
     relative = (full if place.home.root in full.parents else full.resolve()).relative_to(place.home.root).as_posix()
+    if not paths.spec_stem(relative):
+        raise UsageError(f"{printable(named)} has no name", "name it, like: sumesync new image launch/hero")
     if fault := paths.path_fault(relative):
         raise UsageError(f"{printable(named)}: {fault}")
     if full.exists() or full.is_symlink():
@@ -111,31 +116,29 @@ def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
     common.talk.say(f"Wrote {relative}. Edit it, then: sumesync plan")
 
 
-def template(kind: str, fields: object, prompt: str | None) -> str:
+def template(kind: str, fields: Mapping[str, Mapping[str, Any]], prompt: str | None) -> str:
     """A spec of ``kind``: the prompt, and every other field as a comment with its rule."""
     import tomli_w
 
-    known = dict(fields) if isinstance(fields, dict) else {}
-    lines = [] if kind == "image" else [f'kind = "{kind}"']
-    lines.append(tomli_w.dumps({"prompt": prompt}).strip() if prompt else f"prompt = {_HEAD['prompt']}")
-    for name, rule in known.items():
-        if name not in ("prompt", "prompt_file"):
+    lines = [] if kind == DEFAULT_KIND else [f'kind = "{kind}"']
+    lines.append(tomli_w.dumps({"prompt": prompt}).strip() if prompt else f"prompt = {_PROMPT}")
+    for name, rule in fields.items():
+        if name not in PROMPT_FIELDS:
             lines.append(f"# {name} = {_example(rule)}")
     lines += ["", "# [meta]", '# title = ""', "# tags = []"]
     return "\n".join(lines) + "\n"
 
 
-def _example(rule: dict[str, object]) -> str:
+def _example(rule: Mapping[str, Any]) -> str:
     """A value that the rule allows, and the rule."""
     allowed = rule.get("enum")
-    if isinstance(allowed, list):
+    if allowed:
         return f'"{allowed[0]}"'.ljust(8) + "  # " + ", ".join(map(str, allowed))
-    examples_ = rule.get("examples")
-    if isinstance(examples_, list):
-        return f'"{examples_[0]}"'
+    if "examples" in rule:
+        return f'"{rule["examples"][0]}"'
     kind = rule.get("type")
     if kind == "integer":
         low, high = rule.get("minimum", 1), rule.get("maximum")
         return f"{low}" + (f"  # {low} to {high}" if high else "")
-    examples = {"boolean": "true", "array": '["https://…"]'}
-    return examples.get(str(kind), '"…"') + (f"  # {rule['description']}" if "description" in rule else "")
+    samples = {"boolean": "true", "array": '["https://…"]'}
+    return samples.get(str(kind), '"…"') + (f"  # {rule['description']}" if "description" in rule else "")

@@ -25,9 +25,9 @@ from sumesync.disk.ledger import LocalLedger
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.disk.outputs import OutputFiles
 from sumesync.disk.project import Home
-from sumesync.errors import LocalStateError, Problem, UsageError
+from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.host import SystemClock
-from sumesync.model import SANDBOX, SUME, EntryKey, Lock
+from sumesync.model import SANDBOX, SUME, EntryKey, Fact, Lock
 
 if TYPE_CHECKING:
     from sumesync.ports import JobApi
@@ -71,22 +71,29 @@ class Place:
     endpoint: str
 
 
-def find(common: Common, named: tuple[str, ...] = ()) -> Place:
-    """The project around the working folder, else around the first path that was named."""
+def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> Place:
+    """The project around the working folder, else around the first path that was named.
+
+    Settings that cannot be read are an error, since they say which endpoint counts, except where ``broken``
+    ones are what the command is about.
+    """
     try:
         home = projects.find(common.folder)
-    except UsageError:
+    except NoProject:
         if not named or common.given:
             raise
         home = projects.find(common.folder / named[0])
     known = schemas.for_specs()
     config, problems = projects.read_settings(home, known)
+    if problems and not broken:
+        raise UsageError(f"{paths.CONFIG_NAME} is wrong; nothing was done", problems=problems)
     endpoint = SANDBOX if common.sandbox or config.endpoint == SANDBOX else SUME
     return Place(home, config, known, problems, endpoint)
 
 
-def look(place: Place) -> Session:
-    """Read the project, its lock, its ledger, its journal and what is on disk."""
+def look(place: Place, without_lock: bool = False) -> Session:
+    """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
+    can do their work where the lock was lost."""
     home, endpoint = place.home, place.endpoint
     folder = home.state(endpoint)
     journal = LocalJournal(folder)
@@ -96,7 +103,7 @@ def look(place: Place) -> Session:
     project = projects.read_project(home, place.config, place.problems, place.schemas)
     lock = locks.read()
     waiting = open_submissions(journal.list(), facts)
-    if lock is None:
+    if lock is None and not without_lock:
         _refuse_without_lock(home, project, len(waiting))
     state = State(lock or Lock(_lineage(facts)), facts, waiting)
     observed = observe.observe(home.root, project, state, endpoint)
@@ -130,9 +137,9 @@ def _refuse_without_lock(home: Home, project: Project, waiting: int) -> None:
     )
 
 
-def _lineage(facts: tuple[object, ...]) -> str:
+def _lineage(facts: tuple[Fact, ...]) -> str:
     """The lineage that this machine knows the project by, when there is just one; else a new one."""
-    known = {getattr(fact, "lineage", "") for fact in facts} - {""}
+    known = {fact.lineage for fact in facts} - {""}
     return next(iter(known)) if len(known) == 1 else new_lineage()
 
 
@@ -255,7 +262,7 @@ def _sandbox(place: Place | None) -> Iterator[JobApi]:
     settings = Settings(
         credits=asked.get("credits", SANDBOX_CREDITS),
         capacity=asked.get("capacity", SANDBOX_CAPACITY),
-        seconds={**SANDBOX_SECONDS, **asked.get("seconds", {})},
+        seconds=asked.get("seconds", {}),
     )
     with embedded(place.home.sandbox, settings) as running:
         client = SumeClient(running.base_url, running.key, SystemClock(), version=__version__)
@@ -267,8 +274,6 @@ def _sandbox(place: Place | None) -> Iterator[JobApi]:
 
 SANDBOX_CREDITS = 10_000
 SANDBOX_CAPACITY = 8
-SANDBOX_SECONDS = {"image": 1.0, "video": 3.0}
-"""Long enough to be seen at work, short enough for a first try."""
 
 
 def api_key(common: Common, place: Place | None) -> str:

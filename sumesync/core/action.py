@@ -43,6 +43,7 @@ class Why(StrEnum):
     NOT_STORED = "not-stored"
     METADATA = "metadata"
     RECORD = "record"
+    UNRECORDED = "unrecorded"
     GONE = "gone"
     FAILED = "failed"
     RETRY = "retry"

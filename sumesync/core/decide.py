@@ -37,6 +37,8 @@ class Situation:
     """Paths where another variant's outputs are wanted and stand."""
     taken: tuple[str, ...] = ()
     """Files that were never ours, in the places that a new result may need."""
+    unrecorded: bool = False
+    """Its metadata know a job for this very request that neither lock nor ledger has."""
     foreign_metadata: str = ""
     """A file that is not ours where the metadata belong."""
     edited: tuple[str, ...] = ()
@@ -246,6 +248,14 @@ def _blocked_buy(s: Situation) -> Action | None:
     return None
 
 
+def _unrecorded(s: Situation) -> Action | None:
+    """The lock lost an entry (the wrong side of a merge) that the metadata still have: that was paid for."""
+    if not s.unrecorded:
+        return None
+    text = "its metadata file knows a job for this request, and the lock does not"
+    return replace(_action(s, Verb.ATTENTION, Why.UNRECORDED, text), hint="sumesync lock rebuild")
+
+
 def _update(s: Situation) -> Action | None:
     if s.entry is None or s.entry.endpoint != s.policy.endpoint:
         return None
@@ -321,6 +331,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _gone,
     _fetch,
     _retry,
+    _unrecorded,
     _blocked_buy,
     _update,
     _create,

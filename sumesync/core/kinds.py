@@ -8,7 +8,7 @@ Everything else (validation, plan, apply, sandbox, ``new``) goes by this value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 DEFAULT_KIND: Final = "image"
@@ -29,7 +29,8 @@ class Kind:
     media: str
     fields: Mapping[str, Mapping[str, Any]]
     outputs_field: str | None = None
-    shown: tuple[str, ...] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Fields that tell most about a request, for plans, each with its unit (" s" or nothing)."""
 
     def outputs(self, request: Mapping[str, Any]) -> int:
         """How many outputs ``request`` asks for."""
@@ -55,5 +56,5 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
         media=facts["media"],
         fields=entry["properties"],
         outputs_field=facts.get("outputs_field"),
-        shown=tuple(facts.get("shown", ())),
+        shown=facts.get("shown", {}),
     )

@@ -8,6 +8,7 @@ the text of every block that it does not change.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -181,11 +182,14 @@ def _lock(document: dict[str, Any]) -> Lock:
 def _entry(table: dict[str, Any], where: str) -> Entry:
     path = _text(table, "path", where)
     where = f"{paths.LOCK_NAME}: {path!r}"
-    if paths.path_fault(path):
-        raise LockFault(f"{where} is not a path in the project", REBUILD_HINT)
+    variant = _text(table, "variant", where, "")
+    if paths.path_fault(path) or not path.endswith(paths.SPEC_SUFFIX):
+        raise LockFault(f"{where} is not a spec of the project", REBUILD_HINT)
+    if variant and ("/" in variant or paths.name_fault(variant)):
+        raise LockFault(f"{where}: {variant[:80]!r} is not a variant", REBUILD_HINT)
     past = read_past(table, where)
     return Entry(
-        key=EntryKey(path, _text(table, "variant", where, "")),
+        key=EntryKey(path, variant),
         fingerprint=past.fingerprint,
         kind=past.kind,
         endpoint=past.endpoint,
@@ -239,6 +243,9 @@ def read_output(table: dict[str, Any], where: str) -> Output:
     path, sha256 = _text(table, "path", where), _text(table, "sha256", where)
     if fault := paths.path_fault(path):
         raise LockFault(f"{where}: an output at {path!r}: {fault}", REBUILD_HINT)
+    if posixpath.splitext(path)[1].lower() not in paths.MEDIA_SUFFIXES:
+        # A pull request writes this file: it must not make a licence or a source file "ours" to move or remove.
+        raise LockFault(f"{where}: an output at {path!r}, which is no media file", REBUILD_HINT)
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise LockFault(f"{where}: {sha256[:80]!r} is not a sha256", REBUILD_HINT)
     return Output(
@@ -259,7 +266,7 @@ def _text(table: dict[str, Any], key: str, where: str, default: str | None = Non
 
 def _number(table: dict[str, Any], key: str, where: str) -> int:
     value = table.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise LockFault(f"{where}: {key} is missing or not a number", REBUILD_HINT)
     return value
 

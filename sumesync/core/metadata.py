@@ -108,8 +108,10 @@ def _no_constant(name: str) -> None:
 def _entry(document: dict[str, Any]) -> Entry:
     where = "metadata"
     path, variant, history = document.get("spec"), document.get("variant", ""), document.get("history", [])
-    if not isinstance(path, str) or not isinstance(variant, str) or paths.path_fault(path):
+    if not isinstance(path, str) or paths.path_fault(path) or not path.endswith(paths.SPEC_SUFFIX):
         raise LockFault(f"{where}: spec is not a path")
+    if not isinstance(variant, str) or (variant and ("/" in variant or paths.name_fault(variant))):
+        raise LockFault(f"{where}: variant is not a name")
     if not isinstance(history, list) or not all(isinstance(item, dict) for item in history):
         raise LockFault(f"{where}: history is not a list")
     past = read_past(document, where)

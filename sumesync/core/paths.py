@@ -19,6 +19,13 @@ SPEC_SUFFIX: Final = ".sume.toml"
 METADATA_SUFFIX: Final = ".sume.json"
 LOCK_NAME: Final = "sume.lock"
 CONFIG_NAME: Final = "sumesync.toml"
+# A stem is taken by any media file of that name: the result's extension is known only when it is there.
+MEDIA_SUFFIXES: Final = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".heic", ".bmp", ".tif", ".tiff", ".svg"),
+        *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mp3", ".wav", ".m4a", ".ogg", ".flac"),
+    )
+)
 # NAME_MAX of the usual file systems, in bytes of UTF-8; leaves room for ".part" names of ours.
 _LONGEST: Final = 200
 

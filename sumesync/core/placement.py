@@ -9,21 +9,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from sumesync.core import paths
 from sumesync.core.action import Observed, Placed, Standing
 from sumesync.core.ids import for_name
 from sumesync.core.paid import Paid, pasts
 from sumesync.model import Entry, EntryKey, Fact, FileFact, FileKind, Lock, Output, Wanted
-
-# A stem is taken by any media file of that name: the result's extension is known only when it is there.
-MEDIA_SUFFIXES: Final = frozenset(
-    (
-        *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".heic", ".bmp", ".tif", ".tiff", ".svg"),
-        *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mp3", ".wav", ".m4a", ".ogg", ".flac"),
-    )
-)
 
 
 def stem_of(wanted: Wanted, index: int) -> str:
@@ -162,7 +153,7 @@ def taken(wanted: Wanted, count: int, observed: Observed, own: Ours) -> tuple[st
     for name in sorted(observed.names.get(wanted.folder, frozenset())):
         stem, suffix = posixpath.splitext(paths.folded(name))
         path = paths.under(wanted.folder, name)
-        if suffix in MEDIA_SUFFIXES and stem in stems and path not in own.recorded:
+        if suffix in paths.MEDIA_SUFFIXES and stem in stems and path not in own.recorded:
             fact = observed.files.get(path)
             if fact is None or not own.owns(fact):
                 found.append(path)

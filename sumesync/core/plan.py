@@ -29,7 +29,7 @@ from sumesync.core.kinds import Kinds
 from sumesync.core.paid import Index, Paid, index
 from sumesync.core.placement import Ours
 from sumesync.errors import Problem
-from sumesync.model import Entry, EntryKey, Fact, FileKind, Lock, Output, Step, Submission, Wanted
+from sumesync.model import Entry, EntryKey, Fact, FileKind, JobState, Lock, Output, Step, Submission, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,15 @@ class _View:
         return self.state.lock.entries.get(key)
 
     def known(self, wanted: Wanted) -> Paid:
-        return self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
+        """What was paid for ``wanted``. The lock wins: a job of this machine's that the entry does not name is not
+        part of its result, unless it is a later attempt."""
+        paid = self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
+        entry = self.entry(wanted.key)
+        if entry is None or not entry.jobs or not _current(entry, wanted, self.policy):
+            return paid
+        named = {job.id for job in entry.jobs}
+        last = max(job.attempt for job in entry.jobs)
+        return replace(paid, jobs=tuple(job for job in paid.jobs if job.id in named or job.attempt > last))
 
     def places(self, wanted: Wanted, origin: EntryKey | None, blessed: bool = True) -> tuple[Placed, ...]:
         entry = self.entry(wanted.key)
@@ -152,6 +160,7 @@ def _situation(
         held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
         taken=placement.taken(wanted, view.outputs(wanted), view.observed, view.own),
         edited=placement.edited(_shown(entry), view.observed, view.own) if entry else (),
+        unrecorded=_unrecorded(wanted, known, before, view.policy),
         foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
         metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
@@ -175,6 +184,16 @@ def _shown(entry: Entry) -> tuple[Output, ...]:
     """The outputs that stand for an entry on disk: its own, else those of what it was last."""
     earlier = (past.accepted or tuple(o for job in past.jobs for o in job.outputs) for past in reversed(entry.history))
     return entry.outputs or next((outputs for outputs in earlier if outputs), ())
+
+
+def _unrecorded(wanted: Wanted, known: Paid, before: metadata.MetadataFact | None, policy: Policy) -> bool:
+    told = before.entry if before else None
+    return (
+        told is not None
+        and not known.jobs
+        and (told.key, told.fingerprint, told.endpoint) == (wanted.key, wanted.fingerprint, policy.endpoint)
+        and any(job.state is JobState.COMPLETED for job in told.jobs)
+    )
 
 
 def _foreign_metadata(wanted: Wanted, entry: Entry | None, before: metadata.MetadataFact | None) -> str:

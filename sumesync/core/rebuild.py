@@ -14,10 +14,6 @@ from sumesync.core.advance import take_over
 from sumesync.core.lock import LockFault
 from sumesync.model import Entry, EntryKey, Lock
 
-_CONFLICT = re.compile(
-    r"^<{7}[^\n]*\n(?P<ours>.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}[^\n]*\n(?P<theirs>.*?)^>{7}[^\n]*(?:\n|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
 _ENTRY = re.compile(r"^\[\[entry\]\]\s*$", re.MULTILINE)
 
 
@@ -35,9 +31,7 @@ def salvage(text: str) -> Salvage:
     """Everything that reads of ``text``, whatever happened to it. Raises LockFault for a newer format: an older
     sumesync must not write over that."""
     text = text.replace("\r\n", "\n")
-    sides = [text]
-    if _CONFLICT.search(text):
-        sides = [_CONFLICT.sub(r"\g<theirs>", text), _CONFLICT.sub(r"\g<ours>", text)]
+    sides = [_side(text, "theirs"), _side(text, "ours")] if re.search(r"^<{7}", text, re.MULTILINE) else [text]
     found: list[Entry] = []
     lost = 0
     for side in sides:
@@ -55,6 +49,25 @@ def salvage(text: str) -> Salvage:
     lineage = re.search(r'^lineage\s*=\s*"([0-9a-f]{32})"', head, re.MULTILINE)
     workspace = re.search(r'^workspace\s*=\s*"(sha256:[0-9a-f]{64})"', head, re.MULTILINE)
     return Salvage(lineage[1] if lineage else None, workspace[1] if workspace else None, tuple(found), lost)
+
+
+def _side(text: str, wanted: str) -> str:
+    """One side of every merge conflict in ``text``, and what is outside of them."""
+    kept = []
+    side = ""
+    for line in text.split("\n"):
+        marker = line[:7]
+        if marker == "<<<<<<<":
+            side = "ours"
+        elif marker == "|||||||" and side:
+            side = "base"
+        elif marker == "=======" and side:
+            side = "theirs"
+        elif marker == ">>>>>>>":
+            side = ""
+        elif side in ("", wanted):
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _entry(block: str) -> Entry | None:

@@ -24,27 +24,26 @@ class Recovery:
 
 def recover(journal: Iterable[Submission], facts: Iterable[Fact]) -> Recovery:
     """Sort the journal of a run that ended, however it ended."""
-    journal = tuple(journal)
-    settled = _settled(facts)
-    open_ones = still_open(journal, settled)
-    record = tuple(fact for s in journal if s.step is Step.ACCEPTED for fact in facts_of(s) if _id(fact) not in settled)
-    unknown = tuple(replace(s, step=Step.UNKNOWN) for s in open_ones if s.step in (Step.SENDING, Step.UNKNOWN))
+    journal, facts = tuple(journal), tuple(facts)
+    recorded = {(fact.fingerprint, fact.job.id) for fact in facts}
+    record = tuple(
+        fact
+        for submission in journal
+        if submission.step is Step.ACCEPTED
+        for fact in facts_of(submission)
+        if (fact.fingerprint, fact.job.id) not in recorded
+    )
+    doubtful = (s for s in open_submissions(journal, facts) if s.step in (Step.SENDING, Step.UNKNOWN))
+    unknown = tuple(replace(s, step=Step.UNKNOWN) for s in doubtful)
     kept = {s.key for s in unknown}
     return Recovery(tuple(s.key for s in journal if s.key not in kept), record, unknown)
 
 
 def open_submissions(journal: Iterable[Submission], facts: Iterable[Fact]) -> tuple[Submission, ...]:
-    """The journal without what is settled: the plan's view of it."""
-    return still_open(tuple(journal), _settled(facts))
-
-
-def still_open(journal: tuple[Submission, ...], settled: frozenset[tuple[str, int, str]]) -> tuple[Submission, ...]:
-    attempts = {(fingerprint, attempt) for fingerprint, attempt, _ in settled}
-    return tuple(
-        s
-        for s in journal
-        if s.step is Step.ACCEPTED or (s.step is not Step.INTENT and (s.fingerprint, s.attempt) not in attempts)
-    )
+    """The journal without what is settled: the plan's view of it. Only a fact that came from that very request
+    settles it: a colleague's job for the same prompt says nothing about ours."""
+    settled = {fact.submission for fact in facts}
+    return tuple(s for s in journal if s.step is Step.ACCEPTED or (s.step is not Step.INTENT and s.key not in settled))
 
 
 def facts_of(submission: Submission) -> tuple[Fact, ...]:
@@ -57,6 +56,7 @@ def facts_of(submission: Submission) -> tuple[Fact, ...]:
             submission.entry,
             submission.workspace,
             submission.lineage,
+            submission.key,
         )
         for job_id in submission.job_ids
     )
@@ -66,13 +66,11 @@ def void(submission: Submission) -> Fact:
     """A person's word that this attempt created no job: the next one gets a number of its own."""
     job = JobRecord(f"void-{submission.key[:16]}", JobState.VOID, submission.attempt)
     return Fact(
-        submission.fingerprint, job, submission.kind, submission.entry, submission.workspace, submission.lineage
+        submission.fingerprint,
+        job,
+        submission.kind,
+        submission.entry,
+        submission.workspace,
+        submission.lineage,
+        submission.key,
     )
-
-
-def _settled(facts: Iterable[Fact]) -> frozenset[tuple[str, int, str]]:
-    return frozenset((fact.fingerprint, fact.job.attempt, fact.job.id) for fact in facts)
-
-
-def _id(fact: Fact) -> tuple[str, int, str]:
-    return fact.fingerprint, fact.job.attempt, fact.job.id

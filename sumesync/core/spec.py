@@ -23,6 +23,8 @@ from sumesync.model import SANDBOX, SUME, EntryKey, Json, Wanted
 
 _STRUCTURE = ("kind", "take", "extra", "output", "meta")
 DEFAULT_MAX_JOBS = 100
+MOST_PROBLEMS = 50
+"""Told of one file: more are not read by anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def read_config(path: str, data: bytes, schemas: Schemas) -> tuple[Config, tuple
 def _config_findings(table: Mapping[str, Any], schemas: Schemas) -> Iterator[Finding]:
     properties = schemas.config["properties"]
     yield from forbidden(table)
+    yield from not_json({name: value for name, value in table.items() if name != "defaults"}, ())
     yield from unknown_fields(table, properties, "sumesync.toml")
     for name in ("apply", "media", "sandbox"):
         if isinstance(table.get(name), dict):
@@ -156,6 +159,8 @@ def open_spec(path: str, data: bytes) -> Document | tuple[Problem, ...]:
     if not isinstance(named, str) or not named:
         return Document(path, text, table)
     prompt_path, trouble = paths.join(folder, named)
+    if not trouble and any(part.startswith(".") for part in prompt_path.split("/")):
+        trouble = "it is a hidden file"  # .env and its like: a prompt is sent, shown and committed
     if trouble or not prompt_path:
         hint = "prompt files stay inside the project"
         return _located(path, text, [Finding(("prompt_file",), f"prompt_file: {trouble or 'it is a folder'}", hint)])
@@ -211,7 +216,11 @@ def _spec_findings(document: Document, schemas: Schemas, prompt: PromptFile | No
 def _twice(table: Mapping[str, Any], base: tuple[str, ...]) -> Iterator[Finding]:
     extra = table.get("extra")
     for key in extra if isinstance(extra, dict) else ():
-        if key in table and key not in _STRUCTURE:
+        if key in (*_STRUCTURE, "prompt_file") or (key == "prompt" and "prompt_file" in table):
+            yield Finding(
+                (*base, "extra", key), f"{key} stands in [extra]", f"it belongs above: {key} is sumesync's own"
+            )
+        elif key in table:
             where = (*base, "extra", key)
             yield Finding(where, f"{printable(key, 60)} stands at the top and in [extra]", "keep one of them")
 
@@ -258,7 +267,7 @@ def _output_findings(path: str, output: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Json]:
     """The request fields of a table, ``[extra]`` beside them; whole floats as integers, as JSON sees them."""
-    own = {k: v for k, v in table.items() if k not in _STRUCTURE and k not in ("prompt_file", "matrix")}
+    own = {k: v for k, v in table.items() if k not in _STRUCTURE and k != "prompt_file"}
     return {key: _whole(value) for key, value in {**own, **table.get("extra", {})}.items()}
 
 
@@ -289,4 +298,9 @@ def _located(path: str, text: str, findings: list[Finding]) -> tuple[Problem, ..
     locator = Locator(text)
     placed = [(locator.find(finding.pointer) or (1, 1), finding) for finding in findings]
     placed.sort(key=lambda pair: pair[0])
-    return tuple(Problem(path, f.what, f.hint, line, column) for (line, column), f in placed)
+    problems = [Problem(path, f.what, f.hint, line, column) for (line, column), f in placed[:MOST_PROBLEMS]]
+    if len(placed) > MOST_PROBLEMS:
+        problems.append(
+            Problem(path, f"and {len(placed) - MOST_PROBLEMS} more", "", problems[-1].line, problems[-1].column)
+        )
+    return tuple(problems)

@@ -56,6 +56,12 @@ def _hint(text: str, line: int) -> str:
     """The commonest slip of people who write prose into TOML: a value without quotes."""
     lines = text.split("\n")
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    if re.search(r"[\u201c\u201d\u2018\u2019]", shown):
+        return 'typographic quotes: use straight ones, "…"'
+    if re.match(r"\s*[A-Za-z0-9_-]+\s*:\s*[\"'A-Za-z]", shown):
+        return 'write = instead of a colon: prompt = "…"'
+    if shown.count('"') % 2 and '"""' not in shown:
+        return 'a quote is not closed; a text over several lines stands between """ and """'
     if re.match(r"\s*[A-Za-z0-9_-]+\s*=\s*[A-Za-z]", shown) and not re.search(r"=\s*(true|false|inf|nan)\b", shown):
         return 'put text in quotes: prompt = "…"'
     return ""

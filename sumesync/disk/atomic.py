@@ -15,6 +15,8 @@ from pathlib import Path
 
 from sumesync.errors import LocalStateError
 
+# Windows opens files as text unless told otherwise, and would change every newline in a picture.
+BINARY = getattr(os, "O_BINARY", 0)
 PART_PREFIX = ".sumesync-"
 PART_SUFFIX = ".part"
 
@@ -53,7 +55,7 @@ def write(path: Path, data: bytes) -> None:
         make_folder(path.parent)
         part = path.parent / part_name()
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
             try:
                 write_all(descriptor, data)
                 os.fsync(descriptor)
@@ -79,7 +81,7 @@ def append(path: Path, data: bytes) -> None:
     with explained("write", path):
         existed = path.exists()
         make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
         try:
             end = _end_of_last_line(descriptor)
             os.ftruncate(descriptor, end)

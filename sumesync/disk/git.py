@@ -7,6 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from sumesync.core.text import printable
+from sumesync.errors import LocalStateError
+
 
 def common_folder(start: Path) -> Path | None:
     """The ``.git`` folder that all worktrees of the repository around ``start`` share; None outside git.
@@ -37,10 +40,12 @@ def _of_worktree(marker: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def files(root: Path, pattern: str) -> list[str] | None:
-    """Paths below ``root`` that match and that git tracks or does not ignore, relative to it.
+def files(root: Path, pattern: str) -> list[str]:
+    """Paths below ``root`` that match and that git tracks or does not ignore, relative to it. Deleted files may be
+    among them.
 
-    None where git is not there or does not answer. Deleted files may be among them.
+    Raises LocalStateError where git does not answer: without it an ignored draft would be taken for a spec,
+    and paid for.
     """
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
@@ -48,8 +53,11 @@ def files(root: Path, pattern: str) -> list[str] | None:
         done = subprocess.run(  # noqa: S603 - a fixed command; the pattern comes after "--"
             [*command, "--", pattern], capture_output=True, env=environment, check=False, stdin=subprocess.DEVNULL
         )
-    except OSError:
-        return None
+    except OSError as error:
+        raise LocalStateError(
+            f"git cannot be run ({error.strerror})", "install git: it says which specs count"
+        ) from None
     if done.returncode != 0:
-        return None
+        said = printable(os.fsdecode(done.stderr).strip().replace("\n", " "), 300)
+        raise LocalStateError(f"git does not say which files it ignores: {said}", "mend that, then run again")
     return sorted({name for name in os.fsdecode(done.stdout).split("\0") if name})

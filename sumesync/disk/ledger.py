@@ -90,6 +90,7 @@ def _later(known: Fact, fact: Fact) -> Fact:
         fact.key,
         fact.workspace or known.workspace,
         fact.lineage or known.lineage,
+        fact.submission or known.submission,
     )
 
 
@@ -102,6 +103,7 @@ def _table(fact: Fact) -> dict[str, Any]:
         "variant": fact.key.variant,
         "lineage": fact.lineage,
         "workspace": fact.workspace,
+        "submission": fact.submission,
         "job": job_table(fact.job),
     }
     return table
@@ -111,9 +113,11 @@ def _read(line: bytes) -> Fact:
     table = json.loads(line)
     if table["format_version"] != FORMAT:
         raise LocalStateError(f"the ledger has format {table['format_version']}, newer than this sumesync", UPDATE)
-    texts = [table["fingerprint"], table["kind"], table["path"], table["variant"], table["lineage"]]
+    names = ("fingerprint", "kind", "path", "variant", "lineage", "submission")
+    texts = [table.get(name, "") if name == "submission" else table[name] for name in names]
     workspace = table["workspace"]
     if not all(isinstance(text, str) for text in texts) or not isinstance(workspace, str | None):
         raise TypeError("a value is not text")
-    fingerprint, kind, path, variant, lineage = texts
-    return Fact(fingerprint, read_job(table["job"], "ledger"), kind, EntryKey(path, variant), workspace, lineage)
+    fingerprint, kind, path, variant, lineage, submission = texts
+    job = read_job(table["job"], "ledger")
+    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission)

@@ -14,7 +14,8 @@ from sumesync.core import metadata, paths
 from sumesync.core.action import Observed
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.placement import MEDIA_SUFFIXES, paths_of_interest, suffix_of
+from sumesync.core.paths import MEDIA_SUFFIXES
+from sumesync.core.placement import paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
 from sumesync.disk import atomic
 from sumesync.disk.project import inside, read_bytes

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from sumesync import ports
-from sumesync.core import paths
+from sumesync.core import metadata, paths
 from sumesync.core.action import Observed
 from sumesync.disk import atomic
 from sumesync.disk.observe import look
-from sumesync.disk.project import inside
-from sumesync.errors import LocalStateError
+from sumesync.disk.project import inside, read_bytes
+from sumesync.errors import LocalStateError, MediaError
 from sumesync.model import FileFact, FileKind
 
 _HEAD: Final = 4096
@@ -31,7 +31,7 @@ class Part:
         self.size = 0
         self.head = b""
         self._digest = hashlib.sha256()
-        self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | atomic.BINARY, 0o666)
 
     def write(self, data: bytes) -> None:
         """Raises LocalStateError when the disk refuses."""
@@ -94,6 +94,8 @@ class OutputFiles:
             os.link(part.path, full)
         except FileExistsError:
             return False
+        except FileNotFoundError:
+            raise MediaError(f"the download of {full.name} was removed before it was in its place") from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
                 with atomic.explained("write", full):
@@ -113,6 +115,11 @@ class OutputFiles:
             with atomic.explained("read", full), open(full, "rb") as file:
                 while chunk := file.read(1 << 20):
                     part.write(chunk)
+        except LocalStateError as error:
+            part.discard()
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None  # gone since the plan
+            raise
         except BaseException:
             part.discard()
             raise
@@ -135,12 +142,12 @@ class OutputFiles:
 
     def read_text(self, path: str) -> str | None:
         full = inside(self._root, path)
-        try:
-            return full.read_bytes().decode("utf-8", "replace")
-        except FileNotFoundError:
+        if not os.path.lexists(full):
             return None
-        except OSError as error:
-            raise LocalStateError(f"cannot read {full}: {error.strerror}") from None
+        data = read_bytes(self._root, path, metadata.MAX_BYTES)
+        if isinstance(data, str):
+            raise LocalStateError(data)
+        return data.decode("utf-8", "replace")
 
     def write_text(self, path: str, text: str) -> None:
         atomic.write(inside(self._root, path), text.encode())
@@ -151,7 +158,7 @@ class OutputFiles:
     def sweep(self, observed: Observed) -> None:
         """Remove parts that a killed run left in folders of outputs. The caller holds the mutex: nobody is
         writing them."""
-        folders: Iterable[str] = {*observed.names, *(paths.parent(path) for path in observed.files)}
+        folders: Iterable[str] = {"", *observed.names, *(paths.parent(path) for path in observed.files)}
         for folder in folders:
             with suppress(OSError, LocalStateError):
                 full = inside(self._root, folder) if folder else self._root

@@ -12,7 +12,7 @@ from sumesync.core.plan import Project
 from sumesync.core.spec import Config, Document, PromptFile, Schemas, open_spec, read_config, resolve
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
-from sumesync.errors import LocalStateError, Problem, UsageError
+from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.model import SANDBOX, SUME, Wanted
 
 _STATE = "sumesync"
@@ -58,7 +58,7 @@ def find(start: Path) -> Home:
     for candidate in (folder, *folder.parents):
         if (candidate / paths.CONFIG_NAME).is_file():
             return home(candidate)
-    raise UsageError(
+    raise NoProject(
         f"no project here: {printable(str(folder))} and the folders above have no {paths.CONFIG_NAME}",
         "make one with: sumesync init",
     )
@@ -71,6 +71,7 @@ def home(root: Path) -> Home:
 
 def make_private(home_: Home) -> None:
     """Make ``.sume``, which tells git to ignore it."""
+    inside(home_.root, ".sume/sandbox")  # a committed link there would lead our writes elsewhere
     ignore = home_.private / ".gitignore"
     if not ignore.exists():
         atomic.write(ignore, b"# Caches and the sandbox's world; in a git repository nothing is lost with it.\n*\n")
@@ -81,7 +82,7 @@ def spec_paths(root: Path) -> list[str]:
 
     A nested project's specs and those in hidden folders are left out.
     """
-    listed = git.files(root, f"*{paths.SPEC_SUFFIX}")
+    listed = git.files(root, f"*{paths.SPEC_SUFFIX}") if git.common_folder(root) else None
     found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
     nested: dict[str, bool] = {"": False}
     return sorted(path for path in found if not _hidden(path) and not _nested(root, paths.parent(path), nested))
@@ -180,13 +181,15 @@ def read_bytes(root: Path, path: str, limit: int) -> bytes | str:
 
 
 def _no_links(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | atomic.BINARY)
 
 
 def inside(root: Path, path: str) -> Path:
     """``path`` below ``root``, proved to have no link among its folders. Raises LocalStateError."""
     full = root
     for part in path.split("/"):
+        if part in ("", ".", "..") or os.path.isabs(part):
+            raise LocalStateError(f"{printable(path)} is not a path in the project")
         full = full / part
         try:
             linked = stat.S_ISLNK(os.lstat(full).st_mode)

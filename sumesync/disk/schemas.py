@@ -32,6 +32,14 @@ def load(name: str) -> dict[str, Any]:
     return schema
 
 
+def bundled(name: str) -> dict[str, Any]:
+    """A schema that stands alone: one that refers to the lock's carries that within it."""
+    schema = load(name)
+    if "urn:sumesync:schema:lock:1#" in text(name):
+        return {**schema, "$defs": {"lock": load("lock")}}
+    return schema
+
+
 @cache
 def for_specs() -> Schemas:
     """What specs and settings are held against."""

@@ -53,6 +53,7 @@ class View:
     max_jobs: int
     style: Style = plain
     verbose: bool = False
+    keep_going: bool = False
 
 
 def plan(plan_: Plan, view: View) -> str:
@@ -61,6 +62,11 @@ def plan(plan_: Plan, view: View) -> str:
     shown.sort(key=lambda action: (list(Verb).index(action.verb), action.key))
     blocks = [_head(plan_, view)]
     lines = list(_actions(shown, view))
+    told = {action.fingerprint for action in plan_.actions if action.reason.code is Why.UNKNOWN}
+    for submission in plan_.unknown:
+        if submission.fingerprint not in told:
+            text = f"an earlier paid request's outcome is unknown; sumesync resolve {quoted(submission.entry.path)}"
+            lines.append(_line("!", "attention", str(submission.entry), text, "magenta", view))
     lines += [_line("-", "orphan", str(o.key), _orphan(o.in_flight, len(o.outputs)), "", view) for o in plan_.orphans]
     lines += [
         _line("…", "collect", collect.job.id, "in flight; no spec asks for it now", "cyan", view)
@@ -122,10 +128,10 @@ def _line(mark: str, verb: str, name: str, text: str, colour: str, view: View, w
 def what_of(wanted: Wanted, kinds: Kinds) -> str:
     """``video 9:16 6 s 720p``: the kind and what tells most about it."""
     values = []
-    for field in kinds[wanted.kind].shown:
+    for field, unit in kinds[wanted.kind].shown.items():
         value = wanted.request.get(field)
         if value is not None:
-            values.append(f"{value} s" if field == "duration" else printable(str(value), 20))
+            values.append(printable(str(value), 20) + unit)
     return " ".join([wanted.kind, *values])
 
 
@@ -197,9 +203,10 @@ def summary(plan_: Plan, view: View) -> str:
     else:
         lines.append(f"Nothing to submit; {kept} unchanged.")
     if counts[Verb.INVALID]:
+        left = "the others are submitted" if view.keep_going else "nothing is submitted (--keep-going: the rest is)"
         lines.append(
             view.style(
-                f"{count(counts[Verb.INVALID], 'spec')} invalid: nothing is submitted (--keep-going: the rest is).",
+                f"{count(counts[Verb.INVALID], 'spec')} invalid: {left}.",
                 fg="red",
             )
         )
@@ -261,6 +268,7 @@ def outcome(result: Outcome, style: Style = plain) -> str:
     if result.not_begun:
         why = " until the unknown one is resolved" if result.unknown else ""
         lines.append(f"{count(len(result.not_begun), 'spec')} not submitted{why}; nothing was paid for them.")
+    lines += [f"removed {printable(path)}" for path in result.removed]
     if result.written or result.removed or result.done:
         lines.append("To commit: sume.lock, and the media and *.sume.json files beside the specs.")
     return "\n".join(lines) + "\n"

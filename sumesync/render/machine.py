@@ -109,10 +109,10 @@ def problem(item: Problem) -> dict[str, Any]:
     return {"path": item.path, "line": item.line, "column": item.column, "what": item.what, "hint": item.hint}
 
 
-def digest(document: dict[str, Any]) -> str:
-    """Of a plan document: two plans that would do the same have the same."""
+def digest(document: dict[str, Any], options: dict[str, Any]) -> str:
+    """Of a plan document and the options that it was made with: two plans that would do the same have the same."""
     kept = {name: value for name, value in document.items() if name not in ("digest", "options", "format_version")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([kept, options], sort_keys=True).encode()).hexdigest()
 
 
 def event(item: Event) -> dict[str, Any]:

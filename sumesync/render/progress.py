@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sumesync.core.text import count, printable
+from sumesync.core.text import printable
 from sumesync.model import EntryKey, Event, News
+from sumesync.ports import Clock
 from sumesync.render import machine
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.table import Table
 
@@ -87,17 +87,18 @@ class _Row:
 class LiveView:
     """On a terminal: what is under way, each with its state and time, and the counts; what has ended scrolls up."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int, clock: Clock) -> None:
         from rich.live import Live
 
         self._console = console
+        self._clock = clock
         self._rows: dict[EntryKey, _Row] = {}
         self._total = total
         self._done = 0
         self._failed = 0
-        self._began = time.monotonic()
+        self._began = self._clock.monotonic()
         self._live: Live = Live(
-            get_renderable=self._table, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+            get_renderable=self._view, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
         )
         self._live.start()
 
@@ -105,14 +106,14 @@ class LiveView:
         from rich.text import Text
 
         if event.key is not None and event.news in (News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING):
-            row = self._rows.setdefault(event.key, _Row("", time.monotonic()))
+            row = self._rows.setdefault(event.key, _Row("", self._clock.monotonic()))
             row.state = event.text if event.news is News.STATUS else _WORDS[event.news]
             row.job = event.job_id or row.job
             return
         took = ""
         if event.key is not None and event.news in _ENDS:
             row_ = self._rows.pop(event.key, None)
-            took = f"  {_clock(time.monotonic() - row_.since)}" if row_ else ""
+            took = f"  {_clock(self._clock.monotonic() - row_.since)}" if row_ else ""
             self._done += event.news is News.DONE
             self._failed += event.news is not News.DONE
         if event.news is News.FREE:
@@ -123,13 +124,24 @@ class LiveView:
     def close(self) -> None:
         self._live.stop()
 
+    def _view(self) -> Group:
+        """What is under way, as a table; the counts on a line of their own below it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        failed = f", {self._failed} failed" if self._failed else ""
+        waiting = max(0, self._total - self._done - self._failed - len(self._rows))
+        counts = f"{self._done} of {self._total} done{failed}, {len(self._rows)} under way, {waiting} waiting"
+        took = _clock(self._clock.monotonic() - self._began)
+        return Group(self._table(), Text.assemble((counts, "bold"), (f"  {took}", "dim")))
+
     def _table(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         room = max(3, self._console.size.height - 4)
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for key, row in list(self._rows.items())[:room]:
             name = Text(printable(str(key), 60), no_wrap=True, overflow="ellipsis")
             state = Text(printable(row.state, 24), style="cyan")
@@ -142,11 +154,7 @@ class LiveView:
             )
         hidden = len(self._rows) - room
         if hidden > 0:
-            table.add_row("", Text(f"and {count(hidden, 'more')}".replace("mores", "more"), style="dim"))
-        failed = f", {self._failed} failed" if self._failed else ""
-        waiting = max(0, self._total - self._done - self._failed - len(self._rows))
-        total = f"{self._done} of {self._total} done{failed}, {len(self._rows)} under way, {waiting} waiting"
-        table.add_row("", Text(total, style="bold"), "", Text(_clock(now - self._began), style="dim"))
+            table.add_row("", Text(f"and {hidden:,} more", style="dim"))
         return table
 
 

@@ -346,6 +346,9 @@ class MemoryStores:
         self.fuse.burn("unlink", lambda: self.disk.files.pop(path))
         return True
 
+    def read_text(self, path: str) -> str | None:
+        return self.disk.texts.get(path)
+
     def write_text(self, path: str, text: str) -> None:
         self.fuse.burn("metadata", lambda: self.disk.texts.update({path: text}))
 

@@ -210,13 +210,31 @@ REFUSED = [
     (
         "a path outside",
         changed('path = "box.sume.toml"', 'path = "../box.sume.toml"'),
-        "is not a path in the project",
+        "is not a spec of the project",
         HINT,
     ),
     (
         "an absolute path",
         changed('path = "box.sume.toml"', 'path = "/box.sume.toml"'),
-        "is not a path in the project",
+        "is not a spec of the project",
+        HINT,
+    ),
+    (
+        "an entry that is no spec",
+        changed('path = "box.sume.toml"', 'path = "LICENSE"'),
+        "is not a spec of the project",
+        HINT,
+    ),
+    (
+        "a variant that leads outside",
+        changed('path = "box.sume.toml"', 'path = "box.sume.toml"\nvariant = "/../../x"'),
+        "is not a variant",
+        HINT,
+    ),
+    (
+        "an output that is no media file",
+        changed('path = "launch/teaser.mp4"', 'path = "LICENSE"'),
+        "no media file",
         HINT,
     ),
     (

@@ -565,6 +565,13 @@ ROWS = [
         jobs=("job_hero",),
     ),
     Row(
+        "the lock lost the entry, and its metadata know the job",
+        {"documents": {"launch/hero.sume.json": document(HERO, HERO_DONE)}},
+        Verb.ATTENTION,
+        Why.UNRECORDED,
+        hint="sumesync lock rebuild",
+    ),
+    Row(
         "Sume no longer has the result",
         {"entries": [GONE]},
         Verb.ATTENTION,

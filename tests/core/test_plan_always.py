@@ -14,11 +14,11 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core import metadata
+from sumesync.core import metadata, paths
 from sumesync.core.action import Observed, Plan, Policy, Standing, Verb
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.placement import MEDIA_SUFFIXES, ours, paths_of_interest, stem_of, suffix_of
+from sumesync.core.placement import ours, paths_of_interest, stem_of, suffix_of
 from sumesync.core.plan import Project, State, only, plan
 from sumesync.errors import Exit, Problem
 from sumesync.model import (
@@ -187,7 +187,7 @@ def _seen(
         folder: frozenset(
             path.rpartition("/")[2]
             for path in files
-            if path.rpartition("/")[0] == folder and suffix_of(path) in MEDIA_SUFFIXES
+            if path.rpartition("/")[0] == folder and suffix_of(path) in paths.MEDIA_SUFFIXES
         )
         for folder in {spec.folder for spec in project.wanted}
     }

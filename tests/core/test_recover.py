@@ -17,7 +17,6 @@ INTENT = submission(HERO, Step.INTENT)
 SENDING = submission(HERO, Step.SENDING)
 UNKNOWN = submission(HERO, Step.UNKNOWN)
 ACCEPTED = submission(HERO, Step.ACCEPTED, "job_hero")
-VOID = fact(HERO, job("void-1", JobState.VOID))
 RECORDED = facts_of(ACCEPTED)
 
 ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
@@ -29,7 +28,13 @@ ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
     ("accepted, and the ledger knows", [ACCEPTED], list(RECORDED), Recovery((ACCEPTED.key,))),
     ("accepted, and the ledger knows its end", [ACCEPTED], [fact(HERO, HERO_JOB)], Recovery((ACCEPTED.key,))),
     ("sending, but the ledger has its job", [SENDING], list(RECORDED), Recovery((SENDING.key,))),
-    ("unknown, but a person said that there is none", [UNKNOWN], [VOID], Recovery((UNKNOWN.key,))),
+    ("unknown, but a person said that there is none", [UNKNOWN], [void(UNKNOWN)], Recovery((UNKNOWN.key,))),
+    (
+        "unknown, and a colleague's job of the same request came with the lock",
+        [UNKNOWN],
+        [fact(HERO, HERO_JOB)],
+        Recovery(unknown=(UNKNOWN,)),
+    ),
     (
         "unknown, and the ledger has another attempt's job",
         [submission(HERO, Step.UNKNOWN, attempt=2)],
@@ -81,10 +86,14 @@ steps = st.builds(
     st.integers(1, 2),
 )
 facts_ = st.builds(
-    lambda of, attempt, state: fact(of, job("job_1", state, attempt=attempt)),
+    lambda of, attempt, state, mine: replace(
+        fact(of, job("job_1", state, attempt=attempt)),
+        submission=submission(of, Step.SENDING, attempt=attempt).key if mine else "",
+    ),
     st.sampled_from([HERO, RED]),
     st.integers(1, 2),
     st.sampled_from(list(JobState)),
+    st.booleans(),
 )
 
 
@@ -92,10 +101,12 @@ facts_ = st.builds(
 @settings(max_examples=examples(120))
 def test_nothing_that_may_have_cost_money_is_cleared_unrecorded(journal: list[Submission], facts: list[Fact]) -> None:
     found = recover(journal, facts)
-    known = {(each.fingerprint, each.job.attempt) for each in (*facts, *found.record)}
+    known = {(each.fingerprint, each.job.id) for each in (*facts, *found.record)}
+    settled = {each.submission for each in facts}
     for each in journal:
         kept = each.key in {one.key for one in found.unknown}
         assert kept is not (each.key in found.clear)
-        assert kept or each.step is Step.INTENT or (each.fingerprint, each.attempt) in known
+        saved = each.step is Step.ACCEPTED and all((each.fingerprint, job_id) in known for job_id in each.job_ids)
+        assert kept or each.step is Step.INTENT or saved or each.key in settled
     again = recover([each for each in journal if each.key not in found.clear], [*facts, *found.record])
     assert (again.unknown, again.clear, again.record) == (found.unknown, (), ())

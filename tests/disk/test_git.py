@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sumesync.disk.git import common_folder, files
+from sumesync.errors import LocalStateError
 
 from .conftest import Git
 
@@ -82,5 +83,6 @@ def test_a_deleted_file_is_still_listed_once(repository: Path, git: Git) -> None
     assert files(repository, "*.toml") == ["one.toml"]
 
 
-def test_outside_git_nobody_answers(tmp_path: Path) -> None:
-    assert files(tmp_path, "*.toml") is None
+def test_where_git_does_not_answer_nothing_is_guessed(tmp_path: Path) -> None:
+    with pytest.raises(LocalStateError, match="not a git repository"):
+        files(tmp_path, "*.toml")

@@ -237,7 +237,7 @@ ENDS = [
     ),
     (
         Outcome(removed=["a.png"], done=[KEY]),
-        "Done: nothing paid for, 1 file removed.\n"
+        "Done: nothing paid for, 1 file removed.\nremoved a.png\n"
         "To commit: sume.lock, and the media and *.sume.json files beside the specs.\n",
     ),
     (

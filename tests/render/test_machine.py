@@ -114,16 +114,17 @@ def test_urls_in_changes_stand_without_what_signs_them() -> None:
 
 def test_the_digest_is_of_what_would_be_done() -> None:
     one, other = machine.plan(planned(HERO), SUME), machine.plan(planned(RED), SUME)
-    assert machine.digest(one) == machine.digest({**one, "digest": "x", "options": {}, "format_version": 1})
-    assert machine.digest(one) == machine.digest(json.loads(machine.dump(one)))
-    assert machine.digest(one) != machine.digest(other)
+    assert machine.digest(one, {}) == machine.digest({**one, "digest": "x", "options": {}, "format_version": 1}, {})
+    assert machine.digest(one, {}) == machine.digest(json.loads(machine.dump(one)), {})
+    assert machine.digest(one, {}) != machine.digest(other, {})
+    assert machine.digest(one, {}) != machine.digest(one, {"prune": True})
 
 
 def test_half_a_surrogate_pair_in_a_metadata_file_does_not_stop_a_plan() -> None:
     bad = replace(document(HERO, HERO_DONE), request={"prompt": "\ud800"})
     found = planned(RED, entries=[HERO_DONE], files=HERO_FILES, documents={"launch/hero.sume.json": bad})
     table = machine.plan(found, SUME)
-    assert machine.digest(table)
+    assert machine.digest(table, {})
     assert machine.dump(table).encode()
 
 

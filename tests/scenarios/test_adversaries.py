@@ -1,0 +1,201 @@
+"""What careless writers, impatient CI and hostile pull requests have tried, each once and for good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from .conftest import Maker
+from .stage import Stage
+
+
+def a_hero(stage: Stage) -> Stage:
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", code=0)
+    return stage
+
+
+# --- Hostile pull requests ---------------------------------------------------------------------------
+
+
+def test_a_lock_cannot_make_a_source_file_ours_to_move(stage: Stage) -> None:
+    a_hero(stage)
+    stage.write("LICENSE", "precious")
+    sha256 = hashlib.sha256(b"precious").hexdigest()
+    lines = stage.read("sume.lock").replace('path = "hero.png"', 'path = "LICENSE"').split("\n")
+    stage.write("sume.lock", "\n".join(f'sha256 = "{sha256}"' if "sha256 = " in line else line for line in lines))
+    stage.path("hero.png").unlink()
+    before = stage.tree()
+    assert "no media file" in stage.here("apply", "--yes", code=3).err
+    assert stage.tree() == before
+
+
+def test_a_lock_cannot_name_a_variant_that_leads_outside(stage: Stage) -> None:
+    a_hero(stage)
+    text = stage.read("sume.lock").replace('path = "hero.sume.toml"', 'path = "z.sume.toml"\nvariant = "/../../x"')
+    stage.write("sume.lock", text)
+    stage.here("apply", "--yes", "--prune", code=3)
+
+
+def test_what_a_lock_alone_says_of_a_job_is_not_kept_for_ever(stage: Stage) -> None:
+    """A poisoned lock is reverted; the ledger must not have learned from it."""
+    a_hero(stage)
+    good = stage.read("sume.lock")
+    stage.write(
+        "sume.lock", good.replace('state = "completed"', 'state = "gone"').replace("attempt = 1", "attempt = 999")
+    )
+    stage.spec("other", "A lid.")
+    stage.here("apply", "--yes", "other")
+    stage.write("sume.lock", good)
+    stage.here("apply", "--yes", code=0)
+    stage.here("plan", "--exit-code", code=0)
+
+
+def test_a_link_in_the_place_of_our_private_folder_is_not_followed(make: Maker) -> None:
+    stage = make()
+    outside = stage.root.parent / "outside"
+    outside.mkdir()
+    stage.path(".sume").symlink_to(outside, target_is_directory=True)
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", "--sandbox", code=3)
+    assert list(outside.iterdir()) == []
+
+
+def test_hidden_files_are_no_prompts(stage: Stage) -> None:
+    stage.write(".env", "DB_PASSWORD=hunter2\n")
+    stage.write("a.sume.toml", 'prompt_file = ".env"\n')
+    result = stage.here("plan", code=64)
+    assert "hunter2" not in result.out + result.err
+
+
+def test_where_git_does_not_say_what_it_ignores_nothing_is_bought(stage: Stage) -> None:
+    stage.write(".gitignore", "drafts/\n")
+    stage.spec("drafts/d", "A draft.")
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", env={"PATH": "/nonexistent"}, code=3)
+    assert stage.charges() == ()
+
+
+def test_a_plan_is_never_saved_over_something_else(stage: Stage) -> None:
+    a_hero(stage)
+    stage.write("notes.json", "{}")
+    before = stage.tree()
+    for name in ("sume.lock", "hero.sume.toml", "notes.json", "hero.sume.json"):
+        assert stage.here("plan", "--out", name).code in (3, 64)
+    assert stage.tree() == before
+
+
+# --- Careless people ---------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there_is_not_another_one(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    stage.run("apply", "--yes", "-C", "nosuch", code=64)
+    assert stage.charges() == ()
+
+
+@pytest.mark.parametrize("command", [["accept", "hero"], ["fetch"], ["retake", "hero"], ["plan"], ["lock", "rebuild"]])
+def test_settings_that_are_wrong_do_not_change_the_endpoint(stage: Stage, command: list[str]) -> None:
+    a_hero(stage)
+    stage.write("sumesync.toml", 'endpoint = "sandbox"\n[aply]\n')
+    before = stage.tree()
+    assert "sumesync.toml:2:2: aply is not a field" in stage.here(*command, code=64).err
+    assert stage.tree() == before
+
+
+def test_our_own_words_in_extra_are_an_error(stage: Stage) -> None:
+    stage.write("a.sume.toml", 'prompt = "A jar."\n[extra]\nseed = 3\ntake = 2\n')
+    assert "a.sume.toml:4:1: take stands in [extra]" in stage.here("validate", code=64).out
+
+
+def test_an_entry_lost_in_a_merge_is_not_bought_again(make: Maker) -> None:
+    stage = make()
+    stage.write("sumesync.toml", '[media]\nstore = "none"\n')
+    a_hero(stage)
+    head = stage.read("sume.lock").partition("[[entry]]")[0]
+    stage.write("sume.lock", head)
+    (stage.state_folder() / "ledger.jsonl").unlink()
+    stage.path("hero.png").unlink()
+    stage.here("apply", "--yes", code=1)
+    assert len(stage.charges()) == 1
+    stage.here("lock", "rebuild", code=0)
+    stage.here("plan", "--exit-code", code=0)
+
+
+def test_a_metadata_file_that_is_not_ours_survives_a_rename(stage: Stage) -> None:
+    stage.write("a.sume.toml", 'prompt = "A jar."\n[output]\nname = "x"\n')
+    stage.here("apply", "--yes", code=0)
+    stage.write("b.sume.json", '{"mine": true}')
+    stage.path("a.sume.toml").rename(stage.path("b.sume.toml"))
+    stage.here("apply", "--yes")
+    assert stage.read("b.sume.json") == '{"mine": true}'
+
+
+# --- Impatient CI ------------------------------------------------------------------------------------
+
+
+def test_no_wait_again_and_again_submits_everything(make: Maker) -> None:
+    stage = make(capacity=2)
+    for number in range(5):
+        stage.spec(f"s{number}", f"Picture {number}.")
+    for _ in range(4):
+        stage.here("apply", "--yes", "--no-wait")
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 5
+
+
+def test_a_saved_plan_takes_no_other_options(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    stage.here("plan", "--out", "p.json", code=0)
+    stage.here("apply", "p.json", "--prune", code=64)
+    stage.here("apply", "p.json", "--tag", "x", code=64)
+    stage.here("apply", "p.json", code=0)
+
+
+@pytest.mark.parametrize("options", ['{"paths": 5}', '{"paths": [[1]]}', '{"regenerate": 3}', "[]"])
+def test_a_saved_plan_that_is_none_is_told(stage: Stage, options: str) -> None:
+    stage.write("p.json", '{"format_version": 1, "digest": "x", "options": ' + options + "}")
+    stage.here("apply", "p.json", code=64)
+
+
+def test_fetch_never_pays(make: Maker) -> None:
+    """Not even by sending a lost request again, where Sume documents that as safe."""
+    lost = {"method": "POST", "route": "/images/generations", "drop": "after-reading", "times": 1}
+    stage = make(lost)
+    stage.spec("a", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    stage.here("fetch")
+    assert stage.charges() == ()
+    assert [step["step"] for step in stage.journal()] == ["unknown"]
+
+
+def test_an_open_payment_is_told_also_when_its_spec_has_changed(make: Maker) -> None:
+    stage = make({"method": "POST", "route": "/images/generations", "drop": "after-creating", "times": 1})
+    stage.spec("a", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    stage.spec("a", "Another jar.")
+    assert "sumesync resolve a.sume.toml" in stage.here("plan", code=0).out
+    result = stage.here("apply", "--yes", code=4)
+    assert "sumesync resolve a.sume.toml" in result.out
+    end = json.loads(stage.here("apply", "--yes", "--json", code=4).out.strip().split("\n")[-1])
+    assert [each["path"] for each in end["unknown"]] == ["a.sume.toml"]
+
+
+def test_a_colleagues_job_of_the_same_request_does_not_settle_ours(make: Maker) -> None:
+    stage = make({"method": "POST", "route": "/images/generations", "drop": "after-creating", "times": 1})
+    stage.git("add", "-A")
+    stage.git("commit", "-qm", "start", "--allow-empty")
+    stage.spec("a", "A jar.")
+    stage.here("apply", "--yes", code=4)
+    (key,) = [step["key"] for step in stage.journal()]
+    other = stage.read("sume.lock") + (
+        '\n[[entry]]\npath = "a.sume.toml"\nkind = "image"\n'
+        f'fingerprint = "{stage.journal()[0]["fingerprint"]}"\n'
+        '[[entry.jobs]]\nid = "job_theirs"\nstate = "completed"\nattempt = 1\n'
+    )
+    stage.write("sume.lock", other)
+    for _ in range(2):
+        stage.here("apply", "--yes", code=4)
+    assert [step["key"] for step in stage.journal()] == [key]
