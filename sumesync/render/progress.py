@@ -98,7 +98,7 @@ class LiveView:
         self._failed = 0
         self._began = self._clock.monotonic()
         self._live: Live = Live(
-            get_renderable=self._view, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+            get_renderable=self.view, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
         )
         self._live.start()
 
@@ -124,7 +124,7 @@ class LiveView:
     def close(self) -> None:
         self._live.stop()
 
-    def _view(self) -> Group:
+    def view(self) -> Group:
         """What is under way, as a table; the counts on a line of their own below it."""
         from rich.console import Group
         from rich.text import Text
