@@ -133,7 +133,8 @@ class LiveView:
         waiting = max(0, self._total - self._done - self._failed - len(self._rows))
         counts = f"{self._done} of {self._total} done{failed}, {len(self._rows)} under way, {waiting} waiting"
         took = _clock(self._clock.monotonic() - self._began)
-        return Group(self._table(), Text.assemble((counts, "bold"), (f"  {took}", "dim")))
+        rows = [self._table()] if self._rows else []
+        return Group(*rows, Text.assemble((counts, "bold"), (f"  {took}", "dim")))
 
     def _table(self) -> Table:
         from rich.table import Table
