@@ -81,7 +81,6 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        self.by = ""
         self._wakers: list[Callable[[], None]] = []
 
     def __call__(self) -> bool:
@@ -104,10 +103,10 @@ class Stop:
             for name, handler in before.items():
                 signal.signal(getattr(signal, name), handler)
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:
             os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nLeft at once. Run again to resume.\n")
             os._exit(130)
-        self.asked, self.by = True, signal.Signals(number).name
+        self.asked = True
         for wake in self._wakers:
             wake()

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from sumesync import __version__
-from sumesync.cli.talk import Quit, Talk
+from sumesync.cli.talk import Quit, Talk, lost_data
 from sumesync.core.text import printable, without_secrets
 from sumesync.errors import Exit, SumesyncError, UsageError
 
@@ -111,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit. The only place where an error becomes text and an exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
+    if code is Exit.DONE and (why := lost_data()):
+        Talk().warn(f"error: the output could not be written: {why}")
+        code = Exit.REFUSED
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

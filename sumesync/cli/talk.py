@@ -60,6 +60,14 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+_lost: list[str] = []
+
+
+def lost_data() -> str:
+    """Why data for stdout could not be written, other than that its reader left; "" when all was."""
+    return _lost[0] if _lost else ""
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     """Say it, if anybody can hear: a reader who left, a full disk under a log or a closed terminal is no reason to
     drop what is being paid for."""
@@ -72,7 +80,9 @@ def _write(stream: TextIO | None, text: str) -> None:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            _lost.append(str(error))
         # What follows goes nowhere, and the interpreter's last flush finds no fault.
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)

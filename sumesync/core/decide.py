@@ -1,8 +1,8 @@
 """The decision table: one action for every state of a variant, the first row that fits. Pure.
 
 Each row is a function from a Situation to an Action, or None where it does not fit. The last row always
-fits, so the table is total; a property test says so. Money is spent by three rows alone (``retry``,
-``update``, ``create``) and all three go through ``_buy``.
+fits, so the table is total; a property test says so. Money is spent by four rows alone (``_gone`` and ``_retry``
+when a person asks, ``_update``, ``_create``), and all four go through ``_buy``.
 """
 
 from __future__ import annotations

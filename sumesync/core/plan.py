@@ -131,7 +131,7 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     origins = _origins(view, variants)
     held = _held(view, variants, origins)
     buyers: dict[str, EntryKey] = {}
-    actions = [_action_of_broken(view, path, found) for path, found in _broken(view, variants).items()]
+    actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
     for wanted in variants:
         situation = _situation(view, wanted, origins.get(wanted.key), held)
         problem = problems.get(wanted.key, ())
@@ -218,7 +218,7 @@ def _problems(view: _View, variants: list[Wanted]) -> dict[EntryKey, tuple[Probl
     }
 
 
-def _broken(view: _View, variants: list[Wanted]) -> dict[str, tuple[Problem, ...]]:
+def _broken(view: _View) -> dict[str, tuple[Problem, ...]]:
     """Specs that resolve to nothing, with their problems."""
     found: dict[str, tuple[Problem, ...]] = {}
     for problem in view.project.problems:

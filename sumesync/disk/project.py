@@ -27,10 +27,6 @@ class Home:
     in_git: bool
 
     @property
-    def lock(self) -> Path:
-        return self.root / paths.LOCK_NAME
-
-    @property
     def config(self) -> Path:
         return self.root / paths.CONFIG_NAME
 
