@@ -190,8 +190,8 @@ def _not_stored(s: Situation) -> Action | None:
     """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
     if s.policy.store != "none" or not s.achieved or not s.places or s.paid.gone:
         return None
-    if not s.current and s.origin is None:
-        return None
+    if not s.paid.completed or (not s.current and s.origin is None):
+        return None  # what no job made cannot be fetched; what this path never had is
     if s.standing(Standing.ELSEWHERE, Standing.EDITED, Standing.TAKEN):
         return None
     text = "its media are not stored here; sumesync fetch brings them"

@@ -65,11 +65,6 @@ def mp4(clip: Clip) -> bytes:
         return path.read_bytes()
 
 
-def poster(clip: Clip) -> bytes:
-    """A small JPEG that stands for the clip."""
-    return pictures.thumbnail(clip.scene)
-
-
 def _frames(clip: Clip) -> Iterator[VideoFrame]:
     import av
 

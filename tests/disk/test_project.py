@@ -76,7 +76,7 @@ def test_facts_stand_in_gits_folder_and_the_sandboxs_with_its_world(root: Path, 
     home = project.home(root)
     assert (home.in_git, home.state(SUME)) == (True, root / ".git" / "sumesync")
     assert home.state(SANDBOX) == root / ".sume" / "sandbox"
-    assert (home.lock, home.config) == (root / "sume.lock", root / "sumesync.toml")
+    assert home.config == root / "sumesync.toml"
 
 
 def test_outside_git_they_stand_in_a_folder_that_ignores_itself(root: Path) -> None:
