@@ -106,14 +106,16 @@ class _View:
         return self.state.lock.entries.get(key)
 
     def known(self, wanted: Wanted) -> Paid:
-        """What was paid for ``wanted``. The lock wins: a job of this machine's that the entry does not name is not
-        part of its result, unless it is a later attempt."""
+        """What was paid for ``wanted``. The lock wins: where it has a whole result, a job of this machine's that the
+        entry does not name is not part of it, unless it is a later attempt."""
         paid = self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
         entry = self.entry(wanted.key)
         if entry is None or not entry.jobs or not _current(entry, wanted, self.policy):
             return paid
         named = {job.id for job in entry.jobs}
         last = max(job.attempt for job in entry.jobs)
+        if any(job.state is not JobState.COMPLETED for job in entry.jobs if job.attempt == last):
+            return paid
         return replace(paid, jobs=tuple(job for job in paid.jobs if job.id in named or job.attempt > last))
 
     def places(self, wanted: Wanted, origin: EntryKey | None, blessed: bool = True) -> tuple[Placed, ...]:
@@ -282,14 +284,13 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
 
 def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
     """Jobs in flight that no action resumes: of changed, deleted, broken and clashing specs."""
-    waited = {action.fingerprint for action in actions if action.verb is Verb.RESUME}
+    waited = {job.id for action in actions if action.verb is Verb.RESUME for job in action.jobs}
     ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
     ours.update(job.id for e in view.state.lock.entries.values() for p in (*e.history, e.present) for job in p.jobs)
     ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)
     for fingerprint in sorted(view.paid):
-        if fingerprint not in waited:
-            paid = view.paid[fingerprint]
-            yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours)
+        paid = view.paid[fingerprint]
+        yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours - waited)
 
 
 def _replaces_other(view: _View, actions: Iterable[Action]) -> Iterable[str]:
