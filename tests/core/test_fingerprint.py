@@ -249,7 +249,7 @@ def test_a_whole_number_with_a_point_is_sent_without_it() -> None:
 @given(
     st.dictionaries(
         st.text(string.ascii_lowercase, min_size=1, max_size=6).filter(
-            lambda key: key not in ("user_id", "email", "owner")
+            lambda key: key not in ("user_id", "email", "owner", "kind", "take", "meta", "extra", "output", "prompt")
         ),
         st.one_of(
             st.text(st.characters(codec="utf-8"), max_size=8),
