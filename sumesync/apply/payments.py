@@ -13,6 +13,8 @@ from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import submission_key
 from sumesync.model import (
     Accepted,
+    Change,
+    EntryKey,
     JobRecord,
     JobState,
     News,
@@ -133,8 +135,7 @@ class Payments:
         errand.jobs = {job_id: JobRecord(job_id, JobState.ACCEPTED, action.attempt) for job_id in job_ids}
         past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, tuple(errand.jobs.values()))
         for wanted in errand.targets:
-            key = wanted.key
-            ground.record.change(key, lambda entry, key=key: turn_to(entry, key, past))  # type: ignore[misc]
+            ground.record.change(wanted.key, _turning(wanted.key, past))
         ground.record.cleared(paid.key)
         ground.outcome.bought += job_ids
         for job_id in job_ids:
@@ -163,3 +164,7 @@ class Payments:
         self._held.add(action.kind)
         self._ground.outcome.unknown.append(submission)
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
+
+
+def _turning(key: EntryKey, past: Past) -> Change:
+    return lambda entry: turn_to(entry, key, past)
