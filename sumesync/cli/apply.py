@@ -71,6 +71,7 @@ def apply(
         _show(common, session, plan_, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))
         if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
+            session.media.sweep(session.observed, session.project.spec_paths)
             _idle(common, plan_)
             return
         wiring.check_access(common, place)

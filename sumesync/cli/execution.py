@@ -62,7 +62,7 @@ def execute(
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
             task = _task(common, session, plan_, lock, capacity, stop, how)
-            session.media.sweep(session.observed)
+            session.media.sweep(session.observed, session.project.spec_paths)
             with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
                 Loop(task, tools, outcome).run()
         finally:

@@ -155,11 +155,11 @@ class OutputFiles:
     def remove_text(self, path: str) -> None:
         atomic.remove(inside(self._root, path))
 
-    def sweep(self, observed: Observed) -> None:
-        """Remove parts that a killed run left in folders of outputs. The caller holds the mutex: nobody is
-        writing them."""
-        folders: Iterable[str] = {"", *observed.names, *(paths.parent(path) for path in observed.files)}
-        for folder in folders:
+    def sweep(self, observed: Observed, specs: Iterable[str]) -> None:
+        """Remove parts that a killed run left in folders of outputs and beside specs. The caller holds the mutex:
+        nobody is writing them."""
+        beside = (paths.parent(path) for path in (*observed.files, *specs))
+        for folder in {"", *observed.names, *beside}:
             with suppress(OSError, LocalStateError):
                 full = inside(self._root, folder) if folder else self._root
                 for name in os.listdir(full):

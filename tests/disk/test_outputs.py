@@ -171,11 +171,13 @@ def test_without_rights_it_is_explained(forbidden: Path) -> None:
 
 
 def test_parts_of_a_killed_run_are_swept_and_nothing_else(media: OutputFiles, tmp_path: Path) -> None:
-    for folder in ("", "launch"):
+    for folder in ("", "launch", "specs"):
         media.part(folder)._close()
         (tmp_path / folder / "hero.png").write_text("hero")
     (tmp_path / "other").mkdir()
     left = tmp_path / "other" / media.part("").path.name
     left.write_text("not a folder of outputs")
-    media.sweep(Observed({"launch/hero.png": file("hero")}, {"": frozenset(), "none": frozenset()}))
-    assert set(everything(tmp_path)) == {"hero.png", "launch/hero.png", left.relative_to(tmp_path).as_posix()}
+    observed = Observed({"launch/hero.png": file("hero")}, {"": frozenset(), "none": frozenset()})
+    media.sweep(observed, ["specs/hero.sume.toml"])
+    kept = left.relative_to(tmp_path).as_posix()
+    assert set(everything(tmp_path)) == {"hero.png", "launch/hero.png", "specs/hero.png", kept}
