@@ -115,6 +115,11 @@ class Entry:
         return Past(self.fingerprint, self.kind, self.endpoint, self.jobs, self.accepted)
 
     @property
+    def pasts(self) -> tuple[Past, ...]:
+        """All that it ever was, the present last."""
+        return (*self.history, self.present)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """The files that this entry stands for."""
         if self.accepted:
@@ -147,6 +152,8 @@ class Fact:
     lineage: str = ""
     submission: str = ""
     """The key of the paid request that this came from, where this machine sent it."""
+    written: frozenset[str] = frozenset()
+    """Hashes of what this machine itself wrote of it. What the ledger has from a lock is hearsay."""
 
 
 class Step(StrEnum):

@@ -120,7 +120,8 @@ def lock(*entries: Entry, workspace: str | None = None, lineage: str = LINEAGE) 
 
 def fact(of: Wanted, of_job: JobRecord, *, workspace: str | None = None, lineage: str = LINEAGE) -> Fact:
     """A line of the ledger."""
-    return Fact(of.fingerprint, of_job, of.kind, of.key, workspace, lineage)
+    written = frozenset(each.sha256 for each in of_job.outputs)
+    return Fact(of.fingerprint, of_job, of.kind, of.key, workspace, lineage, written=written)
 
 
 def submission(
@@ -154,6 +155,7 @@ def seen(
     files: Mapping[str, FileFact],
     documents: Mapping[str, MetadataFact | None] | None = None,
     endpoint: str = SUME,
+    committed: Mapping[str, str] | None = None,
 ) -> Observed:
     """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
     every entry that is as its spec says are up to date unless ``documents`` say otherwise (None: no file)."""
@@ -170,7 +172,7 @@ def seen(
             found[metadata.path_of(spec.key)] = document(spec, its)
     found.update(documents or {})
     there = {path: fact for path, fact in found.items() if fact is not None}
-    return Observed({path: fact for path, fact in files.items() if path in asked}, names, there)
+    return Observed({path: fact for path, fact in files.items() if path in asked}, names, there, committed or {})
 
 
 def planned(
@@ -184,6 +186,7 @@ def planned(
     config_problems: Iterable[Problem] = (),
     workspace: str | None = None,
     first: Callable[[EntryKey], bool] = lambda _key: True,
+    committed: Mapping[str, str] | None = None,
     **policy: Any,
 ) -> Plan:
     """The plan of a project with these specs, this lock, this ledger, this journal and these files."""
@@ -192,7 +195,7 @@ def planned(
     problems = tuple(problems)
     spec_paths = frozenset({spec.key.path for spec in specs} | {problem.path for problem in problems})
     project = Project(specs, problems, tuple(config_problems), spec_paths)
-    observed = seen(specs, state, files or {}, documents, asked.endpoint)
+    observed = seen(specs, state, files or {}, documents, asked.endpoint, committed)
     return plan(project, state, observed, asked, KINDS, first)
 
 

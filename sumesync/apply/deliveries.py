@@ -124,7 +124,7 @@ class Deliveries:
         ground, first = self._ground, errand.targets[0]
         outputs = delivery.outputs_of(haul, first)
         # Before the rename: if we die between the two, the next run knows these bytes as ours.
-        ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs))
+        ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs), written=True)
         self._own = delivery.widened(self._own, outputs)
         replaced = self._replaceable(first.key)
         landed = tuple(
@@ -144,7 +144,7 @@ class Deliveries:
     def _replaceable(self, key: EntryKey) -> frozenset[str]:
         """Files edited by hand that a person has agreed to lose, of this variant alone."""
         return frozenset(
-            path for action in self._ground.task.plan.actions if action.key == key for path in action.replaces
+            path for action in self._ground.task.plan.actions if action.key == key for path in action.forced
         )
 
     def _copy(self, errand: Errand, twin: Wanted, outputs: list[Output]) -> list[Output]:

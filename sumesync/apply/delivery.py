@@ -113,12 +113,12 @@ def put(
     if _same(there, output):
         part.discard()
         return output
-    if _may_replace(there, own, force) and tools.media.place(part, output.path, there):
+    if _may_replace(output.path, there, own, force) and tools.media.place(part, output.path, there):
         return output
     suffix = output.path[output.path.rindex(".") :]
     beside = beside_of(wanted, output.index, suffix, job_id)
     there = tools.media.look(beside)
-    if (there is None or own.owns(there)) and tools.media.place(part, beside, there):
+    if (there is None or own.yields(beside, there)) and tools.media.place(part, beside, there):
         return replace(output, path=beside)
     part.discard()
     raise MediaError(
@@ -130,10 +130,11 @@ def _same(there: FileFact | None, output: Output) -> bool:
     return there is not None and there.sha256 == output.sha256 and there.size == output.size and there.kind == "file"
 
 
-def _may_replace(there: FileFact | None, own: Ours, force: bool) -> bool:
-    return there is None or own.owns(there) or (force and there.kind == "file")
+def _may_replace(path: str, there: FileFact | None, own: Ours, force: bool) -> bool:
+    return there is None or own.yields(path, there) or (force and there.kind == "file")
 
 
 def widened(own: Ours, outputs: Iterable[Output]) -> Ours:
     """``own`` and what this run has written since."""
-    return replace(own, hashes=own.hashes | {output.sha256 for output in outputs})
+    new = {output.sha256 for output in outputs}
+    return replace(own, hashes=own.hashes | new, vouched=own.vouched | new)

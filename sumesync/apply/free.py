@@ -94,7 +94,7 @@ def _carry(action: Action, task: Task, tools: Tools, outcome: Outcome) -> list[_
             continue
         there = tools.media.look(place.target)
         part = None
-        if there is None or task.own.owns(there):
+        if there is None or task.own.yields(place.target, there):
             part = tools.media.copy(place.source, paths.parent(place.target), place.output.sha256)
         if part is None:
             text = f"{place.source} or {place.target} changed while the plan was being applied"
@@ -157,7 +157,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
     known = {fact.job.id for fact in task.facts}
     record.facts(
         (past.fingerprint, past.kind, orphan.key, job)
-        for past in (*entry.history, entry.present)
+        for past in entry.pasts
         for job in past.jobs
         if job.id not in known
     )
@@ -166,7 +166,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
     }
     for output in entry.outputs:
         unwanted = output.path in orphan.outputs and output.path not in protected
-        if unwanted and tools.media.remove(output.path, output.sha256):
+        if unwanted and task.own.vouches(output.path, output.sha256) and tools.media.remove(output.path, output.sha256):
             outcome.removed.append(output.path)
     forget(orphan.key, task, record)
     outcome.done.append(orphan.key)
@@ -175,8 +175,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
 
 def _keeps_paid(entry: Entry, task: Task) -> bool:
     """Whether the sandbox would be forgetting what was paid for at Sume: its ledger does not have that."""
-    pasts_ = (*entry.history, entry.present)
-    return task.policy.endpoint == SANDBOX and any(past.endpoint == SUME for past in pasts_)
+    return task.policy.endpoint == SANDBOX and any(past.endpoint == SUME for past in entry.pasts)
 
 
 def leftovers(entry: Entry | None, kept: set[str], own: Ours) -> tuple[Output, ...]:
@@ -188,5 +187,5 @@ def leftovers(entry: Entry | None, kept: set[str], own: Ours) -> tuple[Output, .
         for past in entry.history
         for job in past.jobs
         for output in job.outputs
-        if output.path not in kept and output.sha256 in own.hashes
+        if output.path not in kept and own.vouches(output.path, output.sha256)
     )

@@ -64,9 +64,7 @@ class Ground:
         if job.state is JobState.COMPLETED and errand.targets:
             return
         for name, entry in list(self.record.entries.items()):
-            if entry is not None and any(
-                known.id == job.id for p in (*entry.history, entry.present) for known in p.jobs
-            ):
+            if entry is not None and any(known.id == job.id for past in entry.pasts for known in past.jobs):
                 self.record.change(name, lambda e: note_job(e, errand.fingerprint, job))
 
     def _holder(self, job_id: str) -> EntryKey | None:

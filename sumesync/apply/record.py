@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 
 from sumesync.apply.run import Task, Tools
 from sumesync.core import metadata
@@ -43,16 +45,18 @@ class Record:
         """The journal file ``key`` can go once the lock has been written."""
         self._clear.append(key)
 
-    def fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord) -> None:
-        """Durable in the ledger when it returns."""
-        self.facts([(fingerprint, kind, key, job)])
+    def fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord, written: bool = False) -> None:
+        """Durable in the ledger when it returns. ``written``: the job's outputs come from this very run."""
+        fact = self._fact(fingerprint, kind, key, job)
+        hashes = frozenset(output.sha256 for output in job.outputs) if written else frozenset()
+        self._tools.ledger.record([replace(fact, written=hashes)])
 
     def facts(self, known: Iterable[tuple[str, str, EntryKey, JobRecord]]) -> None:
-        """Many at once, for one fsync."""
-        lock = self._task.lock
-        self._tools.ledger.record(
-            [Fact(fingerprint, job, kind, key, lock.workspace, lock.lineage) for fingerprint, kind, key, job in known]
-        )
+        """Many that the lock tells of, for one fsync."""
+        self._tools.ledger.record([self._fact(*each) for each in known])
+
+    def _fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord) -> Fact:
+        return Fact(fingerprint, job, kind, key, self._task.lock.workspace, self._task.lock.lineage)
 
     def metadata(self, wanted: Wanted) -> str:
         """Write the metadata of a variant as its entry stands now. What stands in the way, if that is another's; then
@@ -70,7 +74,12 @@ class Record:
         return ""
 
     def remove_metadata(self, key: EntryKey) -> None:
-        self._tools.media.remove_text(metadata.path_of(key))
+        """Remove the metadata of an entry, where a file of ours has that name: the key may be a stranger's word."""
+        path = metadata.path_of(key)
+        with suppress(LocalStateError):
+            text = self._tools.media.read_text(path)
+            if text is not None and metadata.read(text).ours:
+                self._tools.media.remove_text(path)
 
     def flush(self, at_once: bool = False) -> None:
         """Write the lock, if there is anything to write and it is time; then clear the journal."""

@@ -17,7 +17,7 @@ from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.talk import Quit, is_terminal
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.paths import SPEC_SUFFIX
-from sumesync.core.text import count
+from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
 from sumesync.model import SANDBOX
@@ -236,6 +236,8 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
             common.talk.say("Nothing to fetch: all media are in place.")
             return
         common.talk.say(f"Fetching {count(len(plan_.actions), 'spec')}; this costs nothing.")
+        for path in sorted({path for action in plan_.actions for path in (*action.replaces, *action.removes)}):
+            common.talk.say(f"  in the place of {printable(path)}")
         policy = replace(session.policy(restore_edited=force), store="git")
         result, _ = execute(common, session, plan_, narrow, stop, How(policy, pays=False))
     finish(common, result, replace(plan_, unknown=()))

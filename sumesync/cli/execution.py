@@ -15,7 +15,7 @@ from sumesync.apply.run import Outcome, Task, Tools
 from sumesync.cli import wiring
 from sumesync.cli.options import Common
 from sumesync.cli.talk import colours, is_terminal
-from sumesync.core import placement, schedule
+from sumesync.core import schedule
 from sumesync.core.action import Plan, Policy
 from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import amount
@@ -139,7 +139,7 @@ def _task(
         wanted={wanted.key: wanted for wanted in session.project.wanted},
         lock=replace(session.state.lock, workspace=lock.workspace),
         facts=session.state.facts,
-        own=placement.ours(session.state.lock, session.state.facts, session.observed),
+        own=session.own,
         kinds=session.schemas.kinds,
         policy=how.policy,
         capacity=capacity,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from sumesync import __version__
 from sumesync.cli.options import Common
 from sumesync.core import paths
 from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.placement import Ours, ours
 from sumesync.core.plan import Project, State, only, plan
 from sumesync.core.recover import open_submissions
 from sumesync.core.spec import Config, Schemas
@@ -51,13 +52,35 @@ class Session:
     state: State
     observed: Observed
     lock_exists: bool
+    _asked: dict[str, str] = field(default_factory=dict)
+    _vouched: set[str] = field(default_factory=set)
 
     def policy(self, **asked: object) -> Policy:
         base = Policy(self.endpoint, self.config.store, self.config.max_jobs)
         return replace(base, **asked)  # type: ignore[arg-type]
 
     def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
-        return plan(self.project, self.state, self.observed, policy, self.schemas.kinds, first)
+        """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the
+        other endpoint's ledger say of them."""
+        while True:
+            made = plan(self.project, self.state, self._known(), policy, self.schemas.kinds, first)
+            if not made.doubts:
+                return made
+            self._ask(made.doubts)
+
+    @property
+    def own(self) -> Ours:
+        return ours(self.state.lock, self.state.facts, self._known())
+
+    def _known(self) -> Observed:
+        return replace(self.observed, committed=dict(self._asked), vouched=frozenset(self._vouched))
+
+    def _ask(self, paths_: Iterable[str]) -> None:
+        other = self.home.state(SUME if self.endpoint == SANDBOX else SANDBOX)
+        for fact in LocalLedger(other, LocalJournal(other)).list():
+            self._vouched.update(fact.written)
+        files = {path: self.observed.files[path] for path in paths_}
+        self._asked.update(observe.committed(self.home, files))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Why(StrEnum):
     RETRY = "retry"
     REGENERATE = "regenerate"
     EDITED_CHANGED = "edited-changed"
+    UNPROVEN = "unproven"
     CHANGED = "changed"
     NEW = "new"
     OTHER_ENDPOINT = "other-endpoint"
@@ -112,8 +113,12 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
-    replaces: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
     """Files edited by hand that this may replace: a person said so."""
+    replaces: tuple[str, ...] = ()
+    """Files in whose place others come."""
+    removes: tuple[str, ...] = ()
+    """Files that will not be there any more."""
     origin: EntryKey | None = None
     records: bool = False
     metadata: bool = False
@@ -148,6 +153,8 @@ class Orphan:
     key: EntryKey
     outputs: tuple[str, ...]
     in_flight: bool = False
+    unproven: tuple[str, ...] = ()
+    """Paths that ``--prune`` leaves: only the lock says that they are ours, and git has no copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +182,10 @@ class Observed:
     files: Mapping[str, FileFact] = field(default_factory=dict)
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     metadata: Mapping[str, MetadataFact] = field(default_factory=dict)
+    committed: Mapping[str, str] = field(default_factory=dict)
+    """Of paths that git was asked about: the hash of what stands there, if that is committed, else ""."""
+    vouched: frozenset[str] = frozenset()
+    """Hashes that the other endpoint's ledger of this machine has as written here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +203,9 @@ class Plan:
     """Outputs of the other endpoint that stand on disk in the place of paid work here."""
     problems: tuple[Problem, ...] = ()
     """Of files that are no spec: the project's settings."""
+    doubts: frozenset[str] = frozenset()
+    """Files that this plan would replace or remove, and of which nobody but the lock has said yet that they are
+    ours: the plan is made again with what git says of them."""
 
     @property
     def pays(self) -> int:

@@ -12,7 +12,7 @@ from sumesync.model import Entry, EntryKey, JobRecord, Output, Past
 
 def turn_to(entry: Entry | None, key: EntryKey, now: Past) -> Entry:
     """``entry`` at ``now``: what it was before goes to its history, what the history knew of ``now`` comes back."""
-    return _turned((*entry.history, entry.present) if entry else (), key, now)
+    return _turned(entry.pasts if entry else (), key, now)
 
 
 def note_job(entry: Entry | None, fingerprint: str, job: JobRecord) -> Entry | None:
@@ -32,8 +32,8 @@ def note_job(entry: Entry | None, fingerprint: str, job: JobRecord) -> Entry | N
 
 def take_over(entry: Entry | None, origin: Entry | None, key: EntryKey, now: Past) -> Entry:
     """The entry of a renamed spec: all that the old entry knew goes with it."""
-    inherited = (*origin.history, origin.present) if origin else ()
-    own = (*entry.history, entry.present) if entry else ()
+    inherited = origin.pasts if origin else ()
+    own = entry.pasts if entry else ()
     return _turned((*inherited, *own), key, now)
 
 

@@ -43,6 +43,8 @@ class Situation:
     """A file that is not ours where the metadata belong."""
     edited: tuple[str, ...] = ()
     """The entry's present outputs that are not ours to replace."""
+    unproven: frozenset[str] = frozenset()
+    """Files that the lock alone says are ours, and of which git has no copy."""
     twin: EntryKey | None = None
     """An earlier variant of this plan that buys the same fingerprint."""
     changes: tuple[Change, ...] = ()
@@ -64,7 +66,7 @@ class Situation:
         return not self.paid.in_flight and (self.paid.completed or bool(self.paid.accepted))
 
     @property
-    def replaces(self) -> tuple[str, ...]:
+    def forced(self) -> tuple[str, ...]:
         """Edits that a person has agreed to lose."""
         if self.policy.restore_edited:
             return tuple(place.target for place in self.standing(Standing.EDITED))
@@ -94,7 +96,7 @@ def _action(situation: Situation, verb: Verb, code: Why, text: str) -> Action:
         fingerprint=situation.wanted.fingerprint,
         places=situation.places,
         origin=situation.origin,
-        replaces=situation.replaces,
+        forced=situation.forced,
         metadata=situation.metadata_stale,
     )
 
@@ -298,6 +300,10 @@ def _taken(s: Situation, files: tuple[str, ...]) -> Action:
 
 def _edited_attention(s: Situation, files: tuple[str, ...]) -> Action:
     spec = quoted(s.wanted.key.path)
+    if s.unproven.intersection(files):
+        text = f"{', '.join(files)} would be replaced; sume.lock alone calls it ours, and git has no copy of it"
+        hint = f"commit the file, or: sumesync accept {spec} keeps it; sumesync apply --replace-edited {spec}"
+        return replace(_action(s, Verb.ATTENTION, Why.UNPROVEN, text), hint=f"{hint} replaces it", changes=s.changes)
     text = f"changed, and {', '.join(files)} was edited by hand"
     hint = f"sumesync accept {spec} keeps the file; sumesync apply --replace-edited {spec} replaces it"
     return replace(_action(s, Verb.ATTENTION, Why.EDITED_CHANGED, text), hint=hint, changes=s.changes)

@@ -88,9 +88,8 @@ def index(lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endp
 def pasts(lock: Lock) -> Iterator[tuple[EntryKey, Past]]:
     """Every request that the lock knows: each entry's history, then what it is now."""
     for key, entry in lock.entries.items():
-        for past in entry.history:
+        for past in entry.pasts:
             yield key, past
-        yield key, entry.present
 
 
 def _foreign(ours: str | None, theirs: str | None) -> bool:

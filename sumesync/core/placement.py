@@ -38,21 +38,47 @@ def suffix_of(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What we wrote, ever, as far as lock and ledger know: only such bytes may be replaced or removed."""
+    """What we wrote, ever, as far as lock and ledger know: only such bytes may be replaced or removed.
+
+    The lock is a file that a pull request can write. Where it alone says that bytes are ours, they give way only
+    if git could bring them back.
+    """
 
     hashes: frozenset[str] = frozenset()
     recorded: frozenset[str] = frozenset()
     """Paths where lock entries say an output stands."""
     standing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """hash -> the paths where those bytes stand now."""
+    vouched: frozenset[str] = frozenset()
+    """What this machine itself wrote."""
+    committed: Mapping[str, str] = field(default_factory=dict)
+    """Of the paths that git was asked about: the hash of what stands there, if that is committed, else ""."""
 
-    def owns(self, fact: FileFact) -> bool:
+    def owns(self, path: str, fact: FileFact) -> bool:
+        """Whether what stands at ``path`` is ours, as long as git, where it was asked, does not disprove it."""
+        return self._claims(fact) and not self.unproven(path, fact)
+
+    def unproven(self, path: str, fact: FileFact) -> bool:
+        """Only the lock says that this is ours, and git has no copy."""
+        asked = path in self.committed
+        return self._claims(fact) and asked and not self.vouches(path, fact.sha256)
+
+    def yields(self, path: str, fact: FileFact) -> bool:
+        """Whether what stands at ``path`` may be replaced or removed now."""
+        return fact.kind is not FileKind.OTHER and self.vouches(path, fact.sha256)
+
+    def vouches(self, path: str, sha256: str) -> bool:
+        return sha256 in self.vouched or (sha256 in self.hashes and self.committed.get(path) == sha256)
+
+    def _claims(self, fact: FileFact) -> bool:
         return fact.kind is not FileKind.OTHER and fact.sha256 in self.hashes
 
 
 def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
     """The bytes that are ours. What a person accepted is the person's: it can be moved, never replaced."""
+    facts = tuple(facts)
     written = {output.sha256 for fact in facts for output in fact.job.outputs}
+    vouched = frozenset[str]().union(observed.vouched, *(fact.written for fact in facts))
     blessed: set[str] = set()
     recorded: set[str] = set()
     for _, past in pasts(lock):
@@ -66,7 +92,7 @@ def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
         if fact.kind is not FileKind.OTHER and fact.sha256 in written | blessed:
             standing.setdefault(fact.sha256, []).append(path)
     places = {sha256: tuple(found) for sha256, found in standing.items()}
-    return Ours(frozenset(written), frozenset(recorded), places)
+    return Ours(frozenset(written), frozenset(recorded), places, vouched, observed.committed)
 
 
 def paths_of_interest(
@@ -128,12 +154,12 @@ def _place(
     besides = {beside_of(wanted, output.index, suffix_of(output.path), job.id) for job in paid.jobs}
     if there is not None and output.path in besides and _same(recorded, output):
         return Placed(output, output.path, Standing.HERE, output.path)
-    if recorded is not None and not own.owns(recorded):
+    if mine is not None and recorded is not None and not own.owns(mine.path, recorded):
         # By hand, or by a program: either way not ours, and not to be lost.
         edited = not _same(recorded, output)
         if edited:
             return Placed(output, target, Standing.EDITED, output.path)
-    if there is not None and not own.owns(there):
+    if there is not None and not own.owns(target, there):
         standing = Standing.EDITED if target in own.recorded else Standing.TAKEN
         return Placed(output, target, standing)
     sources = own.standing.get(output.sha256, ())
@@ -148,15 +174,25 @@ def _same(fact: FileFact | None, output: Output) -> bool:
 
 def taken(wanted: Wanted, count: int, observed: Observed, own: Ours) -> tuple[str, ...]:
     """Media files that hold a stem of this variant and were never ours. Their bytes would be at risk."""
+    return tuple(path for path in in_place(wanted, count, observed) if _never_ours(path, observed, own))
+
+
+def _never_ours(path: str, observed: Observed, own: Ours) -> bool:
+    fact = observed.files.get(path)
+    if path in own.recorded:
+        return fact is not None and own.unproven(path, fact)
+    return fact is None or not own.owns(path, fact)
+
+
+def in_place(wanted: Wanted, count: int, observed: Observed) -> tuple[str, ...]:
+    """Media files that hold a stem of this variant."""
     stems = {paths.folded(stem_of(wanted, index)) for index in range(1, count + 1)}
     found = []
     for name in sorted(observed.names.get(wanted.folder, frozenset())):
         stem, suffix = posixpath.splitext(paths.folded(name))
         path = paths.under(wanted.folder, name)
-        if suffix in paths.MEDIA_SUFFIXES and stem in stems and path not in own.recorded:
-            fact = observed.files.get(path)
-            if fact is None or not own.owns(fact):
-                found.append(path)
+        if suffix in paths.MEDIA_SUFFIXES and stem in stems:
+            found.append(path)
     return tuple(found)
 
 
@@ -165,7 +201,7 @@ def edited(outputs: Iterable[Output], observed: Observed, own: Ours) -> tuple[st
     found = []
     for output in outputs:
         fact = observed.files.get(output.path)
-        if fact is not None and not own.owns(fact):
+        if fact is not None and not own.owns(output.path, fact):
             found.append(output.path)
     return tuple(found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sumesync.core import metadata, placement
+from sumesync.core import losses, metadata, placement
 from sumesync.core.action import (
     Action,
     Collect,
@@ -65,16 +65,21 @@ def plan(
     that ``first`` accepts buys, so that the plan can be narrowed to those."""
     paid = index(state.lock, state.facts, state.journal, policy.endpoint)
     view = _View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
-    actions = _decide_all(view, first)
-    taken_over = {action.origin for action in actions if action.origin}
+    decided = _decide_all(view, first)
+    taken_over = {action.origin for action in decided if action.origin}
+    ground = _ground(view, decided)
+    actions = [losses.told(action, ground) for action in decided]
+    orphans = tuple(_orphans(view, taken_over))
+    pruned = (path for orphan in orphans for path in orphan.outputs if policy.prune)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.key)),
-        orphans=tuple(_orphans(view, taken_over)),
+        orphans=orphans,
         collects=tuple(_collects(view, actions)),
         unknown=tuple(s for s in state.journal if _is_unknown(s) and s.lineage == state.lock.lineage),
         other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
         replaces_other=tuple(_replaces_other(view, actions)),
         problems=project.config_problems,
+        doubts=losses.doubts(actions, pruned, ground),
     )
 
 
@@ -123,8 +128,26 @@ class _View:
         current = entry if _current(entry, wanted, self.policy) else None
         return placement.place(wanted, self.known(wanted), current, origin, self.observed.files, self.own, blessed)
 
+    @property
+    def unproven(self) -> frozenset[str]:
+        """Files that the lock alone calls ours, and of which git has no copy."""
+        asked = ((path, self.observed.files.get(path)) for path in self.own.committed)
+        return frozenset(path for path, fact in asked if fact and self.own.unproven(path, fact))
+
     def outputs(self, wanted: Wanted) -> int:
         return self.kinds[wanted.kind].outputs(wanted.request)
+
+
+def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
+    variants = view.project.wanted
+    return losses.Ground(
+        view.state.lock,
+        view.observed,
+        view.own,
+        {wanted.key: wanted for wanted in variants},
+        {wanted.key: view.outputs(wanted) for wanted in variants},
+        frozenset(place.target for action in actions for place in action.places),
+    )
 
 
 def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
@@ -152,6 +175,8 @@ def _situation(
     current = _current(entry, wanted, view.policy)
     before = view.observed.metadata.get(metadata.path_of(wanted.key))
     achieved = current and (known.completed or bool(known.accepted))
+    edited = placement.edited(_shown(entry), view.observed, view.own) if entry else ()
+    taken = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
     return Situation(
         wanted=wanted,
         policy=view.policy,
@@ -160,8 +185,9 @@ def _situation(
         origin=origin,
         places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
         held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
-        taken=placement.taken(wanted, view.outputs(wanted), view.observed, view.own),
-        edited=placement.edited(_shown(entry), view.observed, view.own) if entry else (),
+        taken=tuple(path for path in taken if path not in edited),
+        edited=edited,
+        unproven=view.unproven,
         unrecorded=_unrecorded(wanted, known, before, view.policy),
         foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
@@ -275,18 +301,19 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
             if (fact := view.observed.files.get(output.path))
             and fact.kind is not FileKind.OTHER
             and fact.sha256 == output.sha256
-            and view.own.owns(fact)
+            and fact.sha256 in view.own.hashes
         )
-        past = (*entry.history, entry.present)
-        known = [view.paid[p.fingerprint] for p in past if p.fingerprint in view.paid]
-        yield Orphan(key, standing, in_flight=any(paid.in_flight for paid in known))
+        unproven = tuple(path for path in standing if view.own.unproven(path, view.observed.files[path]))
+        known = [view.paid[past.fingerprint] for past in entry.pasts if past.fingerprint in view.paid]
+        in_flight = any(paid.in_flight for paid in known)
+        yield Orphan(key, tuple(p for p in standing if p not in unproven), in_flight, unproven)
 
 
 def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
     """Jobs in flight that no action resumes: of changed, deleted, broken and clashing specs."""
     waited = {job.id for action in actions if action.verb is Verb.RESUME for job in action.jobs}
     ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
-    ours.update(job.id for e in view.state.lock.entries.values() for p in (*e.history, e.present) for job in p.jobs)
+    ours.update(job.id for e in view.state.lock.entries.values() for p in e.pasts for job in p.jobs)
     ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)
     for fingerprint in sorted(view.paid):
         paid = view.paid[fingerprint]

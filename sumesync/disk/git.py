@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from sumesync.core.text import printable
@@ -40,6 +41,14 @@ def _of_worktree(marker: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def committed(root: Path, paths: Sequence[str]) -> dict[str, str]:
+    """The object id of each of ``paths`` (relative to ``root``) in the last commit, of those that are in it."""
+    command = ["git", "-C", str(root), "cat-file", "--batch-check=%(objectname) %(objecttype)"]
+    said = _run(command, "".join(f"HEAD:./{path}\n" for path in paths), "git does not say what is committed")
+    found = zip(paths, said.splitlines(), strict=True)
+    return {path: line.removesuffix(" blob") for path, line in found if line.endswith(" blob")}
+
+
 def files(root: Path, pattern: str) -> list[str]:
     """Paths below ``root`` that match and that git tracks or does not ignore, relative to it. Deleted files may be
     among them.
@@ -48,10 +57,15 @@ def files(root: Path, pattern: str) -> list[str]:
     and paid for.
     """
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    said = _run([*command, "--", pattern], "", "git does not say which files it ignores")
+    return sorted({name for name in said.split("\0") if name})
+
+
+def _run(command: list[str], asked: str, failed: str) -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command; the pattern comes after "--"
-            [*command, "--", pattern], capture_output=True, env=environment, check=False, stdin=subprocess.DEVNULL
+        done = subprocess.run(  # noqa: S603 - a fixed command; what comes from outside is data to it
+            command, capture_output=True, env=environment, check=False, input=os.fsencode(asked)
         )
     except OSError as error:
         raise LocalStateError(
@@ -59,5 +73,5 @@ def files(root: Path, pattern: str) -> list[str]:
         ) from None
     if done.returncode != 0:
         said = printable(os.fsdecode(done.stderr).strip().replace("\n", " "), 300)
-        raise LocalStateError(f"git does not say which files it ignores: {said}", "mend that, then run again")
-    return sorted({name for name in os.fsdecode(done.stdout).split("\0") if name})
+        raise LocalStateError(f"{failed}: {said}", "mend that, then run again")
+    return os.fsdecode(done.stdout)

@@ -91,6 +91,7 @@ def _later(known: Fact, fact: Fact) -> Fact:
         fact.workspace or known.workspace,
         fact.lineage or known.lineage,
         fact.submission or known.submission,
+        known.written | fact.written,
     )
 
 
@@ -104,6 +105,7 @@ def _table(fact: Fact) -> dict[str, Any]:
         "lineage": fact.lineage,
         "workspace": fact.workspace,
         "submission": fact.submission,
+        "written": bool(fact.written),
         "job": job_table(fact.job),
     }
     return table
@@ -120,4 +122,6 @@ def _read(line: bytes) -> Fact:
         raise TypeError("a value is not text")
     fingerprint, kind, path, variant, lineage, submission = texts
     job = read_job(table["job"], "ledger")
-    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission)
+    # A line of before there was the word was written with the media, or says nothing of any.
+    written = frozenset(output.sha256 for output in job.outputs) if table.get("written", True) else frozenset()
+    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission, written)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,8 @@ from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
 from sumesync.core.placement import paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
-from sumesync.disk import atomic
-from sumesync.disk.project import inside, read_bytes
+from sumesync.disk import atomic, git
+from sumesync.disk.project import Home, inside, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
 
@@ -70,6 +70,31 @@ def _hash(full: Path) -> FileFact:
             digest.update(chunk)
             size += len(chunk)
     return FileFact(FileKind.FILE, digest.hexdigest(), size)
+
+
+def committed(home: Home, files: Mapping[str, FileFact]) -> dict[str, str]:
+    """The hash of each of ``files`` whose bytes, or git-lfs pointer to them, are in the last commit; else ""."""
+    if not home.in_git:
+        return dict.fromkeys(files, "")
+    ids = git.committed(home.root, sorted(files))
+    return {
+        path: fact.sha256 if path in ids and _is_object(home.root, path, fact, ids[path]) else ""
+        for path, fact in files.items()
+    }
+
+
+def _is_object(root: Path, path: str, fact: FileFact, object_id: str) -> bool:
+    """Whether git's object has what stands at ``path``: git names an object by a hash of its bytes."""
+    made = hashlib.sha1 if len(object_id) == 40 else hashlib.sha256
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{fact.sha256}\nsize {fact.size}\n".encode()
+    if made(b"blob %d\0" % len(pointer) + pointer).hexdigest() == object_id:
+        return True
+    full = inside(root, path)
+    with atomic.explained("read", full), open(full, "rb") as file:
+        digest = made(b"blob %d\0" % os.fstat(file.fileno()).st_size)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == object_id
 
 
 def names_in(root: Path, folder: str) -> frozenset[str]:

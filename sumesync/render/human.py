@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sumesync.apply.run import Outcome
-from sumesync.core.action import Action, Change, Plan, Verb, Why
+from sumesync.core.action import Action, Change, Orphan, Plan, Verb, Why
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
 from sumesync.core.paths import parent
@@ -67,7 +67,7 @@ def plan(plan_: Plan, view: View) -> str:
         if submission.fingerprint not in told:
             text = f"an earlier paid request's outcome is unknown; sumesync resolve {quoted(submission.entry.path)}"
             lines.append(_line("!", "attention", str(submission.entry), text, "magenta", view))
-    lines += [_line("-", "orphan", str(o.key), _orphan(o.in_flight, len(o.outputs)), "", view) for o in plan_.orphans]
+    lines += [line for orphan in plan_.orphans for line in _orphan(orphan, view)]
     lines += [
         _line("…", "collect", collect.job.id, "in flight; no spec asks for it now", "cyan", view)
         for collect in plan_.collects
@@ -115,6 +115,7 @@ def _action(action: Action, view: View, width: int) -> list[str]:
         _line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)
     ]
     lines += [f"      {line}" for change in action.changes for line in _change(change, view.style)]
+    lines += [f"      {line}" for line in _losses(action)]
     if action.hint:
         lines.append("      " + view.style(printable(action.hint), dim=True))
     return lines
@@ -135,11 +136,23 @@ def what_of(wanted: Wanted, kinds: Kinds) -> str:
     return " ".join([wanted.kind, *values])
 
 
-def _orphan(in_flight: bool, files: int) -> str:
-    if in_flight:
-        return "its spec is gone; its job is collected first"
-    kept = f"; {count(files, 'file')} of ours" if files else ""
-    return f"its spec is gone{kept}; apply --prune removes it"
+def _losses(action: Action) -> Iterator[str]:
+    """Every file that will not be there afterwards as it is now."""
+    moved = {place.source: place.target for place in action.places} if action.verb is Verb.MOVE else {}
+    for path in action.removes:
+        yield f"moves {printable(path)} to {printable(moved[path])}" if path in moved else f"removes {printable(path)}"
+    yield from (f"replaces {printable(path)}" for path in action.replaces)
+
+
+def _orphan(orphan: Orphan, view: View) -> Iterator[str]:
+    text = "its spec is gone; apply --prune drops the entry"
+    if orphan.in_flight:
+        text = "its spec is gone; its job is collected first"
+    yield _line("-", "orphan", str(orphan.key), text, "", view)
+    if not orphan.in_flight:
+        yield from (f"      --prune removes {printable(path)}" for path in orphan.outputs)
+    unproven = "stays: sume.lock alone calls it ours, and git has no copy; remove it by hand"
+    yield from (f"      {printable(path)} {unproven}" for path in orphan.unproven)
 
 
 def _change(change: Change, style: Style) -> list[str]:

@@ -40,7 +40,12 @@ def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
         "summary": _summary(plan_),
         "actions": [action(item) for item in plan_.actions],
         "orphans": [
-            {**_key(orphan.key), "outputs": list(orphan.outputs), "in_flight": orphan.in_flight}
+            {
+                **_key(orphan.key),
+                "outputs": list(orphan.outputs),
+                "in_flight": orphan.in_flight,
+                **({"unproven": list(orphan.unproven)} if orphan.unproven else {}),
+            }
             for orphan in plan_.orphans
         ],
         "collects": [
@@ -94,6 +99,10 @@ def action(item: Action) -> dict[str, Any]:
         table["renamed_from"] = _key(item.origin)
     if item.twin:
         table["same_as"] = _key(item.twin)
+    if item.replaces:
+        table["replaces"] = list(item.replaces)
+    if item.removes:
+        table["removes"] = list(item.removes)
     if item.hint:
         table["hint"] = item.hint
     return table

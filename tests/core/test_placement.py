@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sumesync.core.action import Observed
 from sumesync.core.placement import Ours, beside_of, clashes, edited, ours, taken, target_of
-from sumesync.model import FileFact, JobState, Wanted
+from sumesync.model import Fact, FileFact, JobState, Wanted
 from tests.builders import OTHER, entry, fact, file, job, lock, output, past, pointer, sha, wanted
 from tests.values import HERO, HERO_DONE, HERO_JOB, RED, RED_JOB, TEASER
 
@@ -45,7 +47,7 @@ def test_ours_is_what_jobs_made_anywhere_and_never_what_a_person_accepted() -> N
     [(file("the hero"), True), (pointer("the hero"), True), (file("else"), False), (OTHER, False)],
 )
 def test_a_file_is_ours_by_its_bytes_alone(stands: FileFact, owned: bool) -> None:
-    assert ours(lock(HERO_DONE), [], Observed()).owns(stands) is owned
+    assert ours(lock(HERO_DONE), [], Observed()).owns("a.png", stands) is owned
 
 
 def test_where_our_bytes_stand_is_told_in_order() -> None:
@@ -96,3 +98,23 @@ def test_folders_clash_without_regard_to_case_too() -> None:
 
 def test_a_spec_does_not_clash_with_itself() -> None:
     assert clashes([HERO, HERO], {HERO.key: 3}) == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "committed", "owns", "yields"),
+    [
+        ([fact(HERO, HERO_JOB)], {}, True, True),
+        ([fact(HERO, HERO_JOB)], {"a.png": ""}, True, True),
+        ([], {}, True, False),
+        ([], {"a.png": ""}, False, False),
+        ([], {"a.png": sha("the hero")}, True, True),
+        ([], {"a.png": sha("what it was before")}, False, False),
+        ([replace(fact(HERO, HERO_JOB), written=frozenset())], {"a.png": ""}, False, False),
+    ],
+    ids=["ledger", "ledger-asked", "not-asked", "lock-alone", "committed", "committed-otherwise", "hearsay"],
+)
+def test_what_the_lock_alone_calls_ours_yields_only_where_git_has_it(
+    facts: list[Fact], committed: dict[str, str], owns: bool, yields: bool
+) -> None:
+    own = ours(lock(HERO_DONE), facts, Observed(committed=committed))
+    assert (own.owns("a.png", file("the hero")), own.yields("a.png", file("the hero"))) == (owns, yields)

@@ -12,7 +12,7 @@ from sumesync.core.action import Change, Plan, Standing, Verb, Why
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.plan import only
 from sumesync.errors import Exit, Problem
-from sumesync.model import SANDBOX, EntryKey, JobState, Step
+from sumesync.model import SANDBOX, Entry, EntryKey, JobState, Step, Wanted
 from tests.builders import (
     OTHER,
     action_of,
@@ -747,6 +747,47 @@ ROWS = [
         Why.EDITED_CHANGED,
         hint="sumesync accept",
     ),
+    Row(
+        "changed, and only the lock says that the present output is ours",
+        {"entries": [HERO_DONE], "files": HERO_FILES, "committed": {"launch/hero.png": ""}},
+        Verb.ATTENTION,
+        Why.UNPROVEN,
+        specs=(RED,),
+        hint="sumesync accept launch/hero.sume.toml keeps it",
+        text="sume.lock alone calls it ours",
+    ),
+    Row(
+        "changed, only the lock says that the output is ours, and it may be replaced",
+        {
+            "entries": [HERO_DONE],
+            "files": HERO_FILES,
+            "committed": {"launch/hero.png": ""},
+            "replace_edited": True,
+        },
+        Verb.UPDATE,
+        Why.CHANGED,
+        specs=(RED,),
+        pays=1,
+    ),
+    Row(
+        "new, and only the lock says of another spec's output that it is ours",
+        {
+            "entries": [replace(HERO_DONE, key=EntryKey("x.sume.toml"))],
+            "files": HERO_FILES,
+            "committed": {"launch/hero.png": ""},
+        },
+        Verb.INVALID,
+        Why.TAKEN,
+        specs=(RED,),
+    ),
+    Row(
+        "unchanged, and only the lock says that the output is ours: nobody touches it",
+        {"entries": [HERO_DONE], "files": HERO_FILES, "committed": {"launch/hero.png": ""}},
+        Verb.KEEP,
+        Why.UNCHANGED,
+        jobs=("job_hero",),
+        pending=False,
+    ),
     # 10: update
     Row(
         "changed",
@@ -918,6 +959,46 @@ def test_the_decision_table(row: Row) -> None:
     assert action.changes == row.changes
     assert action.attempt == row.attempt
     assert action.pending is row.pending
+
+
+GONE_FILES = {"launch/hero.png": file("the hero"), "launch/old.png": file("the red hero")}
+SWEPT = entry(
+    HERO, HERO_JOB, history=(past(RED, job("j", JobState.COMPLETED, output("launch/old.png", "the red hero"))),)
+)
+
+
+@pytest.mark.parametrize(
+    ("specs", "entries", "replaces", "removes"),
+    [
+        ((wanted(HERO_PATH, "new"),), [HERO_DONE], ("launch/hero.png",), ()),
+        ((wanted(HERO_PATH, "new", stem="new"),), [HERO_DONE], (), ("launch/hero.png",)),
+        ((wanted(HERO_PATH, "new"),), [SWEPT], ("launch/hero.png",), ("launch/old.png",)),
+        ((RENAMED,), [HERO_DONE], (), ("launch/hero.png",)),
+        ((HERO,), [HERO_DONE], (), ()),
+    ],
+    ids=["update", "update-elsewhere", "history", "move", "keep"],
+)
+def test_every_file_that_is_lost_is_told_and_doubted_unless_this_machine_wrote_it(
+    specs: tuple[Wanted, ...], entries: list[Entry], replaces: tuple[str, ...], removes: tuple[str, ...]
+) -> None:
+    found = planned(*specs, entries=entries, files=GONE_FILES)
+    (action,) = found.actions
+    assert (action.replaces, action.removes) == (replaces, removes)
+    lost = set() if action.verb is Verb.MOVE else {*replaces, *removes}  # a move keeps the bytes
+    assert found.doubts == lost
+    known = [fact(HERO, HERO_JOB), fact(RED, job("j", JobState.COMPLETED, output("launch/old.png", "the red hero")))]
+    assert planned(*specs, entries=entries, facts=known, files=GONE_FILES).doubts == frozenset()
+    asked = planned(*specs, entries=entries, files=GONE_FILES, committed=dict.fromkeys(lost, ""))
+    assert asked.doubts == frozenset()
+    assert {path for action in asked.actions for path in action.replaces + action.removes if path in lost} == set()
+
+
+def test_prune_leaves_what_the_lock_alone_calls_ours() -> None:
+    assert planned(entries=[HERO_DONE], files=HERO_FILES).doubts == frozenset()
+    assert planned(entries=[HERO_DONE], files=HERO_FILES, prune=True).doubts == {"launch/hero.png"}
+    found = planned(entries=[HERO_DONE], files=HERO_FILES, prune=True, committed={"launch/hero.png": ""})
+    assert [(orphan.outputs, orphan.unproven) for orphan in found.orphans] == [((), ("launch/hero.png",))]
+    assert found.doubts == frozenset()
 
 
 def test_each_verb_and_each_reason_has_a_row() -> None:

@@ -281,11 +281,11 @@ def nothing_is_bought_for_a_place_that_holds_what_is_not_ours(world: World, foun
             fact = world.observed.files.get(path)
             if name.rpartition(".")[0] in stems and path not in own.recorded:
                 assert fact is not None
-                assert own.owns(fact)
+                assert own.owns(path, fact)
         entry = world.state.lock.entries.get(action.key)
         for output in entry.outputs if entry else ():
             stands = world.observed.files.get(output.path)
-            assert stands is None or own.owns(stands) or world.policy.replace_edited
+            assert stands is None or own.owns(output.path, stands) or world.policy.replace_edited
 
 
 def every_job_of_ours_in_flight_is_resumed_or_collected(world: World, found: Plan) -> None:
@@ -322,7 +322,7 @@ def moves_copies_and_orphans_touch_only_bytes_that_are_known_to_be_ours(world: W
             assert source is not None
             assert (source.kind is not FileKind.OTHER, source.sha256) == (True, place.output.sha256)
             there = world.observed.files.get(place.target)
-            assert here or there is None or own.owns(there)
+            assert here or there is None or own.owns(place.target, there)
 
 
 def orphans_are_entries_without_a_spec_and_those_in_flight_say_so(world: World, found: Plan) -> None:

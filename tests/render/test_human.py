@@ -65,6 +65,7 @@ shop at Sume, 6 specs
   + create    a.sume.toml              image 4:5 · new
   ~ update    launch/hero.sume.toml    image · changed: prompt
       prompt: "A cup on a white table" → "A red cup on a white table"
+      replaces launch/hero.png
   … resume    launch/teaser.sume.toml  1 job in flight: job_t
   = copy      b.sume.toml              the same request as a.sume.toml: one job serves both (take = 2 asks for another)
   - orphan    old/gone.sume.toml  its spec is gone; its job is collected first
@@ -122,7 +123,8 @@ def test_only_orphans() -> None:
         == """\
 shop at Sume, 0 specs
 
-  - orphan    launch/hero.sume.toml  its spec is gone; 1 file of ours; apply --prune removes it
+  - orphan    launch/hero.sume.toml  its spec is gone; apply --prune drops the entry
+      --prune removes launch/hero.png
 
 Nothing to submit; 0 unchanged.
 """
@@ -137,6 +139,7 @@ def test_the_sandbox_says_that_it_costs_nothing_and_what_is_worth_nothing_there(
 shop at sandbox (costs nothing), 1 spec
 
   + create    launch/hero.sume.toml  image · made at Sume only
+      replaces launch/hero.png
 
 Plan: 1 to create; 0 unchanged. 1 paid job.
 1 entry of the lock achieved at Sume only: not counted here.

@@ -75,6 +75,7 @@ def test_a_plan_word_for_word() -> None:
                 "paid_jobs": 1,
                 "pending": True,
                 "changes": [{"field": "prompt", "from": "A cup on a white table", "to": "A red cup on a white table"}],
+                "replaces": ["launch/hero.png"],
             },
         ],
         "orphans": [{"path": "gone.sume.toml", "outputs": [], "in_flight": True}],

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from .conftest import Maker
-from .stage import Stage
+from .stage import Stage, png
 
 
 def a_hero(stage: Stage) -> Stage:
@@ -30,6 +30,103 @@ def test_a_lock_cannot_make_a_source_file_ours_to_move(stage: Stage) -> None:
     before = stage.tree()
     assert "no media file" in stage.here("apply", "--yes", code=3).err
     assert stage.tree() == before
+
+
+def a_poisoned_lock(stage: Stage, path: str, spec: str = "hero") -> None:
+    """A pull request: a spec that was made already, and an old result of it that is somebody's picture."""
+    stage.write(path, png("by hand"))
+    stage.spec(spec, "A jar.")
+    stage.write(
+        "sume.lock",
+        stage.read("sume.lock")
+        + f"""
+[[entry]]
+path = "{spec}.sume.toml"
+kind = "image"
+fingerprint = "v1:{"0" * 64}"
+[[entry.jobs]]
+id = "job_theirs"
+state = "completed"
+attempt = 1
+[[entry.jobs.outputs]]
+index = 1
+path = "{path}"
+sha256 = "{stage.sha256(path)}"
+size = {len(png("by hand"))}
+media_type = "image/png"
+""",
+    )
+
+
+@pytest.mark.parametrize("path", ["hero.png", "photos/family.png"], ids=["in-place", "elsewhere"])
+@pytest.mark.parametrize("git", [True, False], ids=["git", "no-git"])
+def test_a_lock_alone_cannot_make_a_picture_ours_to_replace(make: Maker, path: str, git: bool) -> None:
+    stage = make(git=git)
+    a_poisoned_lock(stage, path)
+    before = stage.path(path).read_bytes()
+    for args in (("plan",), ("apply", "--yes"), ("apply", "--yes")):
+        result = stage.here(*args)
+        assert stage.path(path).read_bytes() == before, result
+    stage.spec("hero", "Another jar.")  # what the run before told the ledger makes no difference
+    stage.here("apply", "--yes")
+    assert stage.path(path).read_bytes() == before
+    if path == "hero.png":
+        assert "sume.lock alone calls it ours" in stage.here("plan").out
+        assert stage.charges() == ()
+        stage.here("apply", "--yes", "--replace-edited", "hero", code=0)
+        assert stage.path(path).read_bytes() != before
+
+
+@pytest.mark.parametrize("git", [True, False], ids=["git", "no-git"])
+def test_a_lock_alone_cannot_make_a_picture_ours_to_prune(make: Maker, git: bool) -> None:
+    stage = make(git=git)
+    a_poisoned_lock(stage, "photos/family.png")
+    stage.write("hero.sume.json", '{"mine": true}')
+    stage.path("hero.sume.toml").unlink()
+    result = stage.here("apply", "--yes", "--prune", code=0)
+    assert "photos/family.png stays" in result.out
+    assert stage.has("photos/family.png")
+    assert stage.has("hero.sume.json")
+
+
+def test_what_git_can_bring_back_is_shown_before_it_is_replaced(stage: Stage) -> None:
+    """A fresh clone has no ledger: there the committed media are ours by the lock."""
+    a_poisoned_lock(stage, "hero.png")
+    stage.commit()
+    assert "replaces hero.png" in stage.here("plan", code=0).out
+    (action,) = stage.here("plan", "--json", code=0).json["actions"]
+    assert action["replaces"] == ["hero.png"]
+    stage.here("apply", "--yes", code=0)
+    assert stage.sha256("hero.png") == stage.outputs("hero.sume.toml")[0]["sha256"]
+
+
+def test_what_git_can_bring_back_is_shown_before_it_is_pruned(stage: Stage) -> None:
+    a_poisoned_lock(stage, "photos/family.png")
+    stage.commit()
+    stage.path("hero.sume.toml").unlink()
+    assert "--prune removes photos/family.png" in stage.here("plan", "--prune", code=0).out
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert not stage.has("photos/family.png")
+
+
+def test_a_git_lfs_object_is_committed_by_its_pointer(stage: Stage) -> None:
+    a_poisoned_lock(stage, "hero.png")
+    data = stage.path("hero.png").read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    stage.write("hero.png", f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(data)}\n")
+    stage.commit()
+    stage.here("plan", code=0)
+    assert "replaces hero.png" in stage.here("plan", code=0).out
+    stage.write("hero.png", data)
+    assert "replaces hero.png" in stage.here("plan", code=0).out
+
+
+def test_what_the_sandbox_made_here_gives_way_to_the_real_thing(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    stage.here("apply", "--yes", "--sandbox", code=0)
+    before = stage.sha256("hero.png")
+    stage.here("apply", "--yes", code=0)
+    assert stage.sha256("hero.png") != before
 
 
 def test_a_lock_cannot_name_a_variant_that_leads_outside(stage: Stage) -> None:
