@@ -129,6 +129,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     if lock is None and not without_lock:
         _refuse_without_lock(home, project, len(waiting))
     state = State(lock or Lock(_lineage(facts)), facts, waiting)
+    project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
     observed = observe.observe(home.root, project, state, endpoint)
     media = OutputFiles(home.root)
     return Session(

@@ -203,6 +203,10 @@ class Plan:
     """Outputs of the other endpoint that stand on disk in the place of paid work here."""
     problems: tuple[Problem, ...] = ()
     """Of files that are no spec: the project's settings."""
+    sparse: tuple[EntryKey, ...] = ()
+    """Entries whose spec a sparse checkout hides: left alone."""
+    nested: tuple[EntryKey, ...] = ()
+    """Entries whose spec is a nested project's: left alone."""
     doubts: frozenset[str] = frozenset()
     """Files that this plan would replace or remove, and of which nobody but the lock has said yet that they are
     ours: the plan is made again with what git says of them."""

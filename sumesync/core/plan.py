@@ -42,6 +42,15 @@ class Project:
     config_problems: tuple[Problem, ...] = ()
     spec_paths: frozenset[str] = frozenset()
     """Every spec file there is, valid or not."""
+    sparse: frozenset[str] = frozenset()
+    """Specs of the lock that git tracks and does not check out here."""
+    nested: frozenset[str] = frozenset()
+    """Specs of the lock that lie in a project of their own."""
+
+    @property
+    def left_alone(self) -> frozenset[str]:
+        """Specs that are somebody else's matter: neither there nor gone."""
+        return self.sparse | self.nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,8 @@ def plan(
         other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
         replaces_other=tuple(_replaces_other(view, actions)),
         problems=project.config_problems,
+        sparse=tuple(key for key in sorted(state.lock.entries) if key.path in project.sparse),
+        nested=tuple(key for key in sorted(state.lock.entries) if key.path in project.nested),
         doubts=losses.doubts(actions, pruned, ground),
     )
 
@@ -270,15 +281,19 @@ def _held(
         for place in view.places(wanted, origins.get(wanted.key)):
             if place.standing is Standing.HERE:
                 held[place.target] = held.get(place.target, frozenset()) | {wanted.key}
+    for key, entry in view.state.lock.entries.items():
+        for output in entry.outputs if key.path in view.project.left_alone else ():
+            held[output.path] = held.get(output.path, frozenset()) | {key}
     return held
 
 
 def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
     """Renames: an entry without a spec, taken over by the first new spec of its fingerprint."""
     orphans: dict[str, list[EntryKey]] = {}
+    there = view.project.spec_paths | view.project.left_alone
     for key in sorted(view.state.lock.entries):
         entry = view.state.lock.entries[key]
-        if key.path not in view.project.spec_paths and entry.endpoint == view.policy.endpoint:
+        if key.path not in there and entry.endpoint == view.policy.endpoint:
             orphans.setdefault(entry.fingerprint, []).append(key)
     found: dict[EntryKey, EntryKey] = {}
     for wanted in variants:
@@ -292,7 +307,7 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
     wanted = {variant.key for variant in view.project.wanted}
     broken = view.project.spec_paths - {key.path for key in wanted}
     for key in sorted(view.state.lock.entries):
-        if key in wanted or key in taken_over or key.path in broken:
+        if key in wanted or key in taken_over or key.path in broken | view.project.left_alone:
             continue
         entry = view.state.lock.entries[key]
         standing = tuple(

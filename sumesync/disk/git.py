@@ -61,6 +61,13 @@ def files(root: Path, pattern: str) -> list[str]:
     return sorted({name for name in said.split("\0") if name})
 
 
+def hidden(root: Path, pattern: str) -> frozenset[str]:
+    """Paths below ``root`` that match, that git tracks, and that a sparse checkout leaves out."""
+    command = ["git", "-C", str(root), "ls-files", "-z", "-t", "--cached", "--", pattern]
+    said = _run(command, "", "git does not say what the sparse checkout hides")
+    return frozenset(line.removeprefix("S ") for line in said.split("\0") if line.startswith("S "))
+
+
 def _run(command: list[str], asked: str, failed: str) -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sumesync.core import paths, toml
+from sumesync.core.locate import Locator
 from sumesync.core.plan import Project
 from sumesync.core.spec import Config, Document, PromptFile, Schemas, open_spec, read_config, resolve
 from sumesync.core.text import printable
@@ -84,6 +85,16 @@ def spec_paths(root: Path) -> list[str]:
     return sorted(path for path in found if not _hidden(path) and not _nested(root, paths.parent(path), nested))
 
 
+def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project:
+    """``project`` with those of the ``recorded`` specs that are not here and yet not gone. git is asked only where
+    some are missing."""
+    missing = recorded - project.spec_paths
+    known: dict[str, bool] = {"": False}
+    nested = frozenset(path for path in missing if _nested(home_.root, paths.parent(path), known))
+    sparse = git.hidden(home_.root, f"*{paths.SPEC_SUFFIX}") if home_.in_git and missing - nested else frozenset()
+    return replace(project, nested=nested, sparse=sparse & (missing - nested))
+
+
 def _is_there(root: Path, path: str) -> bool:
     try:
         mode = os.lstat(root / path).st_mode
@@ -146,17 +157,24 @@ def _read_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Wante
     if document.prompt_path is not None:
         text = read_bytes(root, document.prompt_path, toml.MAX_BYTES)
         prompt = PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
-    return _reachable(root, resolve(document, config, schemas, prompt))
+    return _reachable(root, document, resolve(document, config, schemas, prompt))
 
 
-def _reachable(root: Path, result: Wanted | tuple[Problem, ...]) -> Wanted | tuple[Problem, ...]:
+def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, ...]) -> Wanted | tuple[Problem, ...]:
     """What a path says is judged in ``core``; where it leads is for the disk to tell."""
-    if isinstance(result, Wanted) and result.folder:
-        try:
-            inside(root, result.folder)
-        except LocalStateError as error:
-            return (Problem(result.key.path, f"its media would go to {result.folder}: {error.what}", error.hint, 1, 1),)
-    return result
+    if not isinstance(result, Wanted) or not result.folder:
+        return result
+    try:
+        inside(root, result.folder)
+    except LocalStateError as error:
+        return (Problem(result.key.path, f"its media would go to {result.folder}: {error.what}", error.hint, 1, 1),)
+    known: dict[str, bool] = {"": False}
+    if not _nested(root, result.folder, known):
+        return result
+    other = min(folder for folder, is_nested in known.items() if is_nested)
+    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
+    what = f"output.dir: {printable(other)} is a project of its own"
+    return (Problem(document.path, what, "outputs stay inside the project", line, column),)
 
 
 def read_bytes(root: Path, path: str, limit: int) -> bytes | str:

@@ -232,6 +232,11 @@ def summary(plan_: Plan, view: View) -> str:
         lines.append(
             f"{count(plan_.other_endpoint, 'entry', 'entries')} of the lock achieved at {other} only: not counted here."
         )
+    if plan_.sparse:
+        lines.append(f"{count(len(plan_.sparse), 'spec')} outside the sparse checkout: left alone.")
+    if plan_.nested:
+        one = printable(str(plan_.nested[0]))
+        lines.append(f"{count(len(plan_.nested), 'spec')} in a project of its own ({one}): left alone.")
     if plan_.pays > view.max_jobs:
         lines.append(
             view.style(

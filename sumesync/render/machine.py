@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from sumesync.apply.run import Outcome
@@ -57,7 +58,13 @@ def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
         ],
         "problems": [problem(item) for item in plan_.invalid],
         "other_endpoint": plan_.other_endpoint,
+        **({"left_alone": away} if (away := list(_left_alone(plan_))) else {}),
     }
+
+
+def _left_alone(plan_: Plan) -> Iterator[dict[str, Any]]:
+    yield from ({**_key(key), "why": "sparse"} for key in plan_.sparse)
+    yield from ({**_key(key), "why": "nested"} for key in plan_.nested)
 
 
 def _summary(plan_: Plan) -> dict[str, int]:

@@ -121,6 +121,53 @@ def test_a_git_lfs_object_is_committed_by_its_pointer(stage: Stage) -> None:
     assert "replaces hero.png" in stage.here("plan", code=0).out
 
 
+def test_what_a_sparse_checkout_hides_is_not_gone(stage: Stage) -> None:
+    a_hero(stage)
+    stage.spec("away/lid", "A lid.")
+    stage.here("apply", "--yes", code=0)
+    stage.commit()
+    before = stage.read("sume.lock")
+    stage.git("sparse-checkout", "set", "--no-cone", "/*", "!/away/")
+    assert not stage.has("away/lid.sume.toml")
+    result = stage.here("plan", "--prune", "--exit-code", code=0)
+    assert "1 spec outside the sparse checkout: left alone." in result.out
+    assert stage.here("plan", "--json", code=0).json["left_alone"] == [{"path": "away/lid.sume.toml", "why": "sparse"}]
+    stage.spec("copy", "A lid.")  # no rename: the other one is still there
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert len(stage.charges()) == 2
+    assert "away/lid.sume.toml" in stage.lock()
+    stage.git("sparse-checkout", "disable")
+    stage.all_there()
+    stage.path("copy.sume.toml").unlink()
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert stage.read("sume.lock") == before
+
+
+def test_what_lies_in_a_nested_project_is_left_alone(stage: Stage) -> None:
+    a_hero(stage)
+    stage.spec("shop/lid", "A lid.")
+    stage.here("apply", "--yes", code=0)
+    stage.write("shop/sumesync.toml", "")
+    before = stage.tree()
+    result = stage.here("plan", "--prune", "--exit-code", code=0)
+    assert "1 spec in a project of its own (shop/lid.sume.toml): left alone." in result.out
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert stage.tree() == before
+    stage.spec("lid", "A lid.")  # the same request: a copy, not a move
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert stage.has("shop/lid.png")
+    assert stage.has("lid.png")
+    assert len(stage.charges()) == 2
+
+
+def test_outputs_do_not_go_into_a_nested_project(stage: Stage) -> None:
+    stage.write("shop/sumesync.toml", "")
+    stage.write("hero.sume.toml", 'prompt = "A jar."\n[output]\nname = "x"\ndir = "shop/media"\n')
+    result = stage.here("apply", "--yes", code=64)
+    assert "hero.sume.toml:4:1: output.dir: shop is a project of its own" in result.out
+    assert stage.charges() == ()
+
+
 def test_what_the_sandbox_made_here_gives_way_to_the_real_thing(stage: Stage) -> None:
     stage.spec("hero", "A jar.")
     stage.here("apply", "--yes", "--sandbox", code=0)
