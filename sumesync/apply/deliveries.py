@@ -8,6 +8,7 @@ from dataclasses import replace
 from sumesync.apply import delivery, free
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.core import request
+from sumesync.core.action import Standing, Verb
 from sumesync.core.advance import placed, turn_to
 from sumesync.core.placement import suffix_of, target_of
 from sumesync.errors import ApiError, MediaError
@@ -126,20 +127,36 @@ class Deliveries:
         # Before the rename: if we die between the two, the next run knows these bytes as ours.
         ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs), written=True)
         self._own = delivery.widened(self._own, outputs)
-        replaced = self._replaceable(first.key)
-        landed = tuple(
-            delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, output.path in replaced)
-            for item, output in zip(haul.loaded, outputs, strict=True)
-        )
+        replaced, kept = self._replaceable(first.key), self._kept(first.key)
+        landed = []
+        for item, output in zip(haul.loaded, outputs, strict=True):
+            if output.index in kept:
+                item.part.discard()
+                landed.append(kept[output.index])
+                continue
+            force = output.path in replaced
+            landed.append(delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, force))
         for want, got in zip(outputs, landed, strict=True):
-            if want.path != got.path:
+            if want.path != got.path and want.index not in kept:
                 text = f"{want.path} is taken by a file that is not ours: it is {got.path}"
                 ground.tools.tell(News.NOTE, first.key, text)
         told = errand.jobs[haul.job.id].credits is not None
-        errand.jobs[haul.job.id] = delivery.recorded(haul, landed)
+        made = tuple(got if want.sha256 == got.sha256 else want for want, got in zip(outputs, landed, strict=True))
+        errand.jobs[haul.job.id] = delivery.recorded(haul, made)
         if not told:
             ground.spent(errand.jobs[haul.job.id])
-        return landed
+        return tuple(landed)
+
+    def _kept(self, key: EntryKey) -> dict[int, Output]:
+        """Outputs of a variant that stay as they are while others of it are fetched, by index: what stands in its
+        place, a person's too, and what a person has edited."""
+        actions = (action for action in self._ground.task.plan.of(Verb.FETCH) if action.key == key)
+        places = (place for action in actions for place in action.places if place.target not in action.forced)
+        return {
+            place.output.index: replace(place.output, path=place.source or place.output.path)
+            for place in places
+            if place.standing in (Standing.HERE, Standing.EDITED)
+        }
 
     def _replaceable(self, key: EntryKey) -> frozenset[str]:
         """Files edited by hand that a person has agreed to lose, of this variant alone."""
@@ -152,7 +169,11 @@ class Deliveries:
         copies = []
         job_id = next(iter(errand.jobs))
         tools = self._ground.tools
+        kept = self._kept(twin.key)
         for output in outputs:
+            if output.index in kept:
+                copies.append(kept[output.index])
+                continue
             part = tools.media.copy(output.path, twin.folder, output.sha256)
             if part is None:
                 self._ground.fail(twin.key, f"{output.path} changed meanwhile", "run apply again")
@@ -164,12 +185,15 @@ class Deliveries:
     def _finish(self, errand: Errand, wanted: Wanted, outputs: list[Output]) -> None:
         """Metadata, then the lock entry, then what the entry left behind elsewhere."""
         ground, key = self._ground, wanted.key
-        jobs = placed(errand.jobs.values(), outputs)
-        past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs)
+        made = {output.sha256 for job in errand.jobs.values() for output in job.outputs}
+        blessed = tuple(outputs) if any(output.sha256 not in made for output in outputs) else ()
+        jobs = tuple(errand.jobs.values()) if blessed else placed(errand.jobs.values(), outputs)
+        past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs, blessed)
         ground.record.change(key, lambda entry: turn_to(entry, key, past))
         if fault := ground.record.metadata(wanted):
             ground.fail(key, fault, "move it, then run apply again")
-        ground.outcome.written += [output.path for output in outputs]
+        kept = {output.path for output in self._kept(key).values()}
+        ground.outcome.written += [output.path for output in outputs if output.path not in kept]
         ground.outcome.done.append(key)
         self._sweep(key, outputs)
         ground.tools.tell(News.DONE, key, ", ".join(output.path for output in outputs))

@@ -66,7 +66,10 @@ class Loop:
         errand = errands.setdefault(action.fingerprint, Errand(action.fingerprint, action.kind))
         errand.targets.append(task.wanted[action.key])
         errand.jobs.update({job.id: job for job in action.jobs})
-        past = Past(action.fingerprint, action.kind, task.policy.endpoint, action.jobs)
+        known = record.entries.get(action.key)
+        same = known is not None and (known.fingerprint, known.endpoint) == (action.fingerprint, task.policy.endpoint)
+        blessed = known.accepted if known is not None and same else ()
+        past = Past(action.fingerprint, action.kind, task.policy.endpoint, action.jobs, blessed)
         origin = record.entries.get(action.origin) if action.origin else None
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, past))
         if action.origin is not None:

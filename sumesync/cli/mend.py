@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import mimetypes
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.core import media, metadata, paths, placement, toml
 from sumesync.core.advance import turn_to
+from sumesync.core.decide import quoted
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.kinds import MOST_OUTPUTS
 from sumesync.core.paid import index
@@ -46,16 +48,24 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
         if not session.lock_exists:
             session.locks.create(session.state.lock.lineage, None)
         done = []
+        absent = {}
         chosen = [(_wanted(common, session, name)) for name in specs]
         outputs = {wanted.key: tuple(_present(session, wanted)) for wanted in chosen}
         for wanted in chosen:
-            _accept(session, wanted, outputs[wanted.key])
-            done.append({"path": wanted.key.path, "media": [output.path for output in outputs[wanted.key]]})
+            missing = _missing(session, wanted, outputs[wanted.key])
+            _accept(session, wanted, tuple(sorted((*outputs[wanted.key], *missing.kept), key=lambda o: o.index)))
+            absent[wanted.key] = missing
+            media_ = [output.path for output in outputs[wanted.key]]
+            done.append(
+                {"path": wanted.key.path, "media": media_, "missing": [output.path for output in missing.outputs]}
+            )
     if common.talk.as_json:
         common.talk.out(machine.dump({"accepted": done}))
     for wanted in chosen:
         shown = ", ".join(output.path for output in outputs[wanted.key])
         common.talk.say(f"{wanted.key}: satisfied by {printable(shown)}. To commit: sume.lock, metadata and media.")
+        if absent[wanted.key].outputs:
+            common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(wanted.key.path)}.")
 
 
 def _wanted(common: Common, session: wiring.Session, name: str) -> Wanted:
@@ -86,6 +96,36 @@ def _present(session: wiring.Session, wanted: Wanted) -> Iterator[Output]:
         raise UsageError(
             f"{wanted.key}: there is no media at {printable(where)}.*", "put the file there, then accept it"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Outputs that were paid for and are not there. ``gone``: Sume no longer has them."""
+
+    outputs: tuple[Output, ...] = ()
+    gone: bool = False
+
+    @property
+    def kept(self) -> tuple[Output, ...]:
+        """Those that stay part of the entry, to be fetched."""
+        return () if self.gone else self.outputs
+
+    def told(self, spec: str) -> str:
+        shown = printable(", ".join(output.path for output in self.outputs))
+        if self.gone:
+            return f"{shown} was paid for, is missing, and Sume no longer has it: the spec is satisfied without it"
+        return f"{shown} was paid for and is missing; sumesync fetch {quoted(spec)} brings it"
+
+
+def _missing(session: wiring.Session, wanted: Wanted, present: tuple[Output, ...]) -> _Missing:
+    paid = index(session.state.lock, session.state.facts, session.state.journal, session.endpoint)
+    known = paid.get(wanted.fingerprint)
+    if known is None or not known.completed:
+        return _Missing()
+    there = {output.index for output in present}
+    made = (output for job in known.latest for output in job.outputs if output.index not in there)
+    places = ((o, placement.target_of(wanted, o.index, placement.suffix_of(o.path))) for o in made)
+    return _Missing(tuple(replace(output, path=path) for output, path in places), known.gone)
 
 
 def _output(session: wiring.Session, number: int, path: str) -> Output:

@@ -57,7 +57,7 @@ def _view(common: Common, session: wiring.Session) -> human.View:
 
 def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
     state = _STATES[action.verb]
-    if action.reason.code is Why.EDITED:
+    if action.verb is Verb.KEEP and action.edited:
         state = "edited by hand"
     jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
     media = ", ".join(output.path for output in entry.outputs) if entry else ""

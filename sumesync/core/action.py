@@ -113,6 +113,8 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
+    edited: tuple[str, ...] = ()
+    """Files edited by hand that stay as they are."""
     forced: tuple[str, ...] = ()
     """Files edited by hand that this may replace: a person said so."""
     replaces: tuple[str, ...] = ()
@@ -127,7 +129,7 @@ class Action:
     @property
     def pending(self) -> bool:
         """Whether anything is left to do, or to decide, here."""
-        return self.verb is not Verb.KEEP or self.records or self.metadata or self.reason.code is Why.EDITED
+        return self.verb is not Verb.KEEP or self.records or self.metadata or bool(self.edited)
 
     @property
     def free(self) -> bool:

@@ -141,15 +141,23 @@ def _keep(s: Situation) -> Action | None:
 
 
 def _edited(s: Situation) -> Action | None:
-    """Completed, this entry, and a person has changed the file: theirs stays."""
+    """Completed, this entry, and a person has changed the file: theirs stays. What else is missing is fetched."""
     by_hand = s.standing(Standing.EDITED)
     if not s.achieved or not s.current or not by_hand or s.policy.restore_edited:
         return None
     spec = quoted(s.wanted.key.path)
-    text = f"edited by hand: {', '.join(place.source or place.target for place in by_hand)}"
+    edited = tuple(place.source or place.target for place in by_hand)
+    text = f"edited by hand: {', '.join(edited)}"
+    missing = ", ".join(place.target for place in s.standing(Standing.MISSING))
+    if missing:
+        text = f"missing: {missing}; {text}"
+    fetched = missing and s.paid.completed and not s.paid.gone and s.policy.store != "none"
+    action = _action(s, Verb.FETCH, Why.MISSING, text) if fetched else _action(s, Verb.KEEP, Why.EDITED, text)
     return replace(
-        _action(s, Verb.KEEP, Why.EDITED, text),
+        action,
         metadata=False,
+        records=bool(fetched),
+        edited=edited,
         jobs=s.paid.latest,
         hint=f"sumesync accept {spec} keeps it; sumesync fetch --force {spec} restores ours",
     )

@@ -202,7 +202,7 @@ def summary(plan_: Plan, view: View) -> str:
     counts = {verb: len(plan_.of(verb)) for verb in Verb}
     kept = sum(not action.pending for action in plan_.of(Verb.KEEP))
     free = sum(action.verb is Verb.KEEP and action.free for action in plan_.actions)
-    edited = sum(action.reason.code is Why.EDITED for action in plan_.actions)
+    edited = sum(bool(action.edited) for action in plan_.actions)
     parts = [
         *(f"{counts[verb]} to {verb}" for verb in _DOING if counts[verb]),
         *([f"{free} to record"] if free else []),

@@ -89,6 +89,7 @@ class Row:
     pending: bool = field(default=True)
 
 
+PAIR = wanted(HERO_PATH, image_count=2)
 ROWS = [
     # 1: invalid
     Row("a broken spec", {"problems": [BROKEN]}, Verb.INVALID, Why.INVALID, specs=()),
@@ -339,6 +340,21 @@ ROWS = [
         Why.EDITED,
         jobs=("job_hero",),
         hint="sumesync fetch --force launch/hero.sume.toml restores ours",
+    ),
+    Row(
+        "one output edited by hand, another missing: fetched, the edit stays",
+        {
+            "entries": [
+                entry(PAIR, replace(HERO_JOB, outputs=(*HERO_JOB.outputs, output("launch/hero-2.png", "2", 2))))
+            ],
+            "files": {"launch/hero.png": EDITED},
+        },
+        Verb.FETCH,
+        Why.MISSING,
+        specs=(PAIR,),
+        jobs=("job_hero",),
+        text="missing: launch/hero-2.png; edited by hand: launch/hero.png",
+        hint="sumesync accept",
     ),
     Row(
         "edited by hand: told to keep it with accept",

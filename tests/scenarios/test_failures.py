@@ -219,6 +219,60 @@ def test_fetch_force_restores_ours(hero: Stage) -> None:
     assert len(hero.charges()) == 1
 
 
+@pytest.fixture
+def pair(make: Maker) -> Stage:
+    """Two pictures of one job, the first retouched, the second missing."""
+    stage = make()
+    stage.spec("pair", "Two jars.", image_count=2)
+    stage.here("apply", "--yes", code=0)
+    stage.write("pair.png", png("retouched"))
+    return stage
+
+
+@pytest.mark.parametrize("command", [("apply", "--yes"), ("fetch",)], ids=" ".join)
+def test_beside_an_edited_output_the_missing_one_is_fetched(pair: Stage, command: tuple[str, ...]) -> None:
+    second = pair.sha256("pair-2.png")
+    pair.path("pair-2.png").unlink()
+    pair.commit()
+    plan = pair.here("plan", code=0).out
+    assert "missing: pair-2.png; edited by hand: pair.png" in plan
+    assert "1 spec with media edited by hand" in plan
+    before = pair.lock()
+    result = pair.here(*command, code=0)
+    assert "1 file written" in result.out
+    assert pair.sha256("pair-2.png") == second
+    assert pair.path("pair.png").read_bytes() == png("retouched")
+    assert sorted(path for path in pair.tree() if path.endswith(".png")) == ["pair-2.png", "pair.png"]
+    assert pair.lock() == before
+    assert "edited by hand: pair.png" in pair.here("plan", code=0).out
+    pair.here("fetch", "--force", code=0)
+    pair.all_there()
+    assert len(pair.charges()) == 1
+
+
+def test_accept_does_not_forget_the_output_that_is_missing(pair: Stage) -> None:
+    second = pair.sha256("pair-2.png")
+    pair.path("pair-2.png").unlink()
+    result = pair.here("accept", "pair", code=0)
+    assert "pair-2.png was paid for and is missing; sumesync fetch pair.sume.toml brings it" in result.err
+    assert "missing: pair-2.png" in pair.here("plan", code=0).out
+    pair.here("fetch", code=0)
+    assert pair.sha256("pair-2.png") == second
+    assert pair.path("pair.png").read_bytes() == png("retouched")
+    pair.here("plan", "--exit-code", code=0)
+    pair.here("check", code=0)
+    assert sorted(path for path in pair.tree() if path.endswith(".png")) == ["pair-2.png", "pair.png"]
+    assert len(pair.charges()) == 1
+
+
+def test_accept_says_what_sume_no_longer_has(pair: Stage) -> None:
+    pair.path("pair-2.png").unlink()
+    pair.faults({"route": "/jobs/*/result", "answer": {"status": 410}})
+    pair.here("fetch", code=1)
+    assert "pair-2.png was paid for, is missing, and Sume no longer has it" in pair.here("accept", "pair", code=0).err
+    assert len(pair.charges()) == 1
+
+
 def test_changed_and_edited_needs_a_decision(hero: Stage) -> None:
     hero.write("hero.png", png("my own touch"))
     hero.spec("hero", "Another jar.")
