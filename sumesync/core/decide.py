@@ -302,6 +302,8 @@ def _taken(s: Situation, files: tuple[str, ...]) -> Action:
     path = s.wanted.key.path
     shown = ", ".join(files)
     hint = f"move the file, set [output] name, or take it as this spec's media: sumesync accept {quoted(path)}"
+    if files == (s.foreign_metadata,):
+        hint = "move it away, then run this again"
     problem = Problem(path, f"its output would take the place of {shown}, which sumesync did not write", hint)
     return replace(_action(s, Verb.INVALID, Why.TAKEN, f"{shown} is not ours"), problems=(problem,))
 

@@ -31,6 +31,8 @@ class MetadataFact:
     entry: Entry | None = None
     take: int = 1
     request: Mapping[str, Json] | None = None
+    blocked: bool = False
+    """No file that can be read and replaced: a folder, a link."""
 
 
 def path_of(key: EntryKey) -> str:

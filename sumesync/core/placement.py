@@ -180,7 +180,7 @@ def taken(wanted: Wanted, count: int, observed: Observed, own: Ours) -> tuple[st
 def _never_ours(path: str, observed: Observed, own: Ours) -> bool:
     fact = observed.files.get(path)
     if path in own.recorded:
-        return fact is not None and own.unproven(path, fact)
+        return fact is not None and (fact.kind is FileKind.OTHER or own.unproven(path, fact))
     return fact is None or not own.owns(path, fact)
 
 

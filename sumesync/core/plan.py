@@ -196,7 +196,7 @@ def _situation(
         origin=origin,
         places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
         held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
-        taken=tuple(path for path in taken if path not in edited),
+        taken=tuple(path for path in taken if path not in edited or _is_no_file(view, path)),
         edited=edited,
         unproven=view.unproven,
         unrecorded=_unrecorded(wanted, known, before, view.policy),
@@ -208,6 +208,12 @@ def _situation(
 
 def _current(entry: Entry | None, wanted: Wanted, policy: Policy) -> bool:
     return entry is not None and entry.fingerprint == wanted.fingerprint and entry.endpoint == policy.endpoint
+
+
+def _is_no_file(view: _View, path: str) -> bool:
+    """A folder or a link: nobody's word lets a file take its place."""
+    fact = view.observed.files.get(path)
+    return fact is not None and fact.kind is FileKind.OTHER
 
 
 def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
@@ -236,8 +242,9 @@ def _unrecorded(wanted: Wanted, known: Paid, before: metadata.MetadataFact | Non
 
 
 def _foreign_metadata(wanted: Wanted, entry: Entry | None, before: metadata.MetadataFact | None) -> str:
-    """A metadata file that neither the lock nor its own text says is ours. One of an entry is only stale."""
-    return metadata.path_of(wanted.key) if entry is None and before is not None and not before.ours else ""
+    """What stands in the place of the metadata and may not be replaced. A file of an entry is only stale."""
+    foreign = before is not None and (before.blocked or (entry is None and not before.ours))
+    return metadata.path_of(wanted.key) if foreign else ""
 
 
 def _problems(view: _View, variants: list[Wanted]) -> dict[EntryKey, tuple[Problem, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sumesync.core import paths, toml
 from sumesync.core.locate import Locator
@@ -164,6 +164,10 @@ def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, .
     """What a path says is judged in ``core``; where it leads is for the disk to tell."""
     if not isinstance(result, Wanted) or not result.folder:
         return result
+    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
+    if file := _no_folder(root, result.folder):
+        what = f"output.dir: {printable(file)} is not a folder"
+        return (Problem(document.path, what, "name another folder, or move it away", line, column),)
     try:
         inside(root, result.folder)
     except LocalStateError as error:
@@ -172,9 +176,16 @@ def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, .
     if not _nested(root, result.folder, known):
         return result
     other = min(folder for folder, is_nested in known.items() if is_nested)
-    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
     what = f"output.dir: {printable(other)} is a project of its own"
     return (Problem(document.path, what, "outputs stay inside the project", line, column),)
+
+
+def _no_folder(root: Path, folder: str) -> str:
+    """What stands where ``folder``, or one that it lies in, would be made; "" when nothing does."""
+    for above in (folder, *(parent.as_posix() for parent in PurePosixPath(folder).parents)):
+        if os.path.lexists(root / above):
+            return "" if (root / above).is_dir() else above
+    return ""
 
 
 def read_bytes(root: Path, path: str, limit: int) -> bytes | str:

@@ -337,7 +337,8 @@ def orphans_are_entries_without_a_spec_and_those_in_flight_say_so(world: World, 
 
 def a_file_edited_by_hand_is_never_replaced_unasked(world: World, found: Plan) -> None:
     for action in found.actions:
-        edited = any(place.standing in (Standing.EDITED, Standing.TAKEN) for place in action.places)
+        theirs = {p.source or p.target for p in action.places if p.standing in (Standing.EDITED, Standing.TAKEN)}
+        edited = theirs - set(action.edited)
         if edited and action.verb in (Verb.FETCH, Verb.MOVE, Verb.COPY):
             assert world.policy.replace_edited or world.policy.restore_edited
 

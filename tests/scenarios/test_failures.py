@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -217,6 +218,46 @@ def test_fetch_force_restores_ours(hero: Stage) -> None:
     assert hero.path("hero.png").read_bytes() == data
     hero.here("check", code=0)
     assert len(hero.charges()) == 1
+
+
+def folder(stage: Stage, path: str) -> None:
+    stage.path(path).unlink(missing_ok=True)
+    stage.path(path).mkdir()
+
+
+def link(stage: Stage, path: str) -> None:
+    stage.path(path).unlink(missing_ok=True)
+    stage.path(path).symlink_to(stage.root / "sumesync.toml")
+
+
+@pytest.mark.parametrize("block", [folder, link])
+@pytest.mark.parametrize("path", ["hero.sume.json", "hero.png"])
+@pytest.mark.parametrize("first", [True, False], ids=["new", "changed"])
+def test_what_blocks_a_place_is_told_before_it_is_paid_for(
+    stage: Stage, block: Callable[[Stage, str], None], path: str, first: bool
+) -> None:
+    stage.spec("hero", "A jar.")
+    if not first:
+        stage.here("apply", "--yes", code=0)
+        stage.spec("hero", "Another jar.")
+    paid = len(stage.charges())
+    block(stage, path)
+    for flags in ((), ("--replace-edited",)):
+        result = stage.here("apply", "--yes", *flags, code=64)
+        assert f"would take the place of {path}" in result.out
+        assert "move " in result.out
+    assert len(stage.charges()) == paid
+    stage.path(path).unlink() if block is link else stage.path(path).rmdir()
+    stage.here("apply", "--yes", code=0)
+    stage.all_there()
+
+
+@pytest.mark.parametrize("output", ["media", "media/new"])
+def test_a_file_in_the_place_of_the_folder_of_outputs_is_told_before_it_is_paid_for(stage: Stage, output: str) -> None:
+    stage.write("media", "a file")
+    stage.write("hero.sume.toml", f'prompt = "A jar."\n[output]\ndir = "{output}"\n')
+    assert "hero.sume.toml:3:1: output.dir: media is not a folder" in stage.here("apply", "--yes", code=64).out
+    assert stage.charges() == ()
 
 
 @pytest.fixture
