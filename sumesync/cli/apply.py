@@ -15,7 +15,7 @@ from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.talk import Quit, is_terminal
-from sumesync.core.action import Action, Plan, Verb, Why
+from sumesync.core.action import Action, Plan, Verb
 from sumesync.core.paths import SPEC_SUFFIX
 from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
@@ -185,10 +185,10 @@ def finish(common: Common, result: Outcome, plan_: Plan) -> None:
     codes = result.codes()
     if plan_.invalid:
         codes.add(Exit.USAGE)
-    left = [action for action in plan_.of(Verb.ATTENTION) if action.reason.code is not Why.UNKNOWN]
+    left = [action for action in plan_.of(Verb.ATTENTION) if not action.unknown]
     if left:
         codes.add(Exit.FAILED)
-    if any(action.reason.code is Why.UNKNOWN for action in plan_.of(Verb.ATTENTION)):
+    if any(action.unknown for action in plan_.of(Verb.ATTENTION)):
         codes.add(Exit.ATTENTION)
     code = first_of(codes)
     talk = common.talk

@@ -50,7 +50,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 @click.option(
     "--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply."
 )
-@click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do.")
+@click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")

@@ -113,6 +113,8 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
+    unknown: bool = False
+    """A paid request was sent and its outcome is not known."""
     edited: tuple[str, ...] = ()
     """Files edited by hand that stay as they are."""
     forced: tuple[str, ...] = ()
@@ -236,7 +238,7 @@ class Plan:
         codes: set[Exit] = set()
         if self.invalid:
             codes.add(Exit.USAGE)
-        if self.unknown or any(action.reason.code is Why.UNKNOWN for action in self.actions):
+        if self.unknown or any(action.unknown for action in self.actions):
             codes.add(Exit.ATTENTION)
         if self.orphans or self.collects or any(action.pending for action in self.actions):
             codes.add(Exit.PENDING)

@@ -111,7 +111,8 @@ def _unknown(s: Situation) -> Action | None:
     if not s.paid.unknown:
         return None
     text = "a paid request was sent and its outcome is unknown"
-    return replace(_action(s, Verb.ATTENTION, Why.UNKNOWN, text), hint=f"sumesync resolve {quoted(s.wanted.key.path)}")
+    action = replace(_action(s, Verb.ATTENTION, Why.UNKNOWN, text), unknown=True)
+    return replace(action, hint=f"sumesync resolve {quoted(s.wanted.key.path)}")
 
 
 def _resume(s: Situation) -> Action | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sumesync.apply.run import Outcome
-from sumesync.core.action import Action, Change, Orphan, Plan, Verb, Why
+from sumesync.core.action import Action, Change, Orphan, Plan, Verb
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
 from sumesync.core.paths import parent
@@ -62,7 +62,7 @@ def plan(plan_: Plan, view: View) -> str:
     shown.sort(key=lambda action: (list(Verb).index(action.verb), action.key))
     blocks = [_head(plan_, view)]
     lines = list(_actions(shown, view))
-    told = {action.fingerprint for action in plan_.actions if action.reason.code is Why.UNKNOWN}
+    told = {action.fingerprint for action in plan_.actions if action.unknown}
     for submission in plan_.unknown:
         if submission.fingerprint not in told:
             text = f"an earlier paid request's outcome is unknown; sumesync resolve {quoted(submission.entry.path)}"
@@ -211,8 +211,8 @@ def summary(plan_: Plan, view: View) -> str:
     if parts:
         paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
         lines.append(f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}")
-    elif not (plan_.orphans or plan_.collects or counts[Verb.INVALID] or counts[Verb.ATTENTION]):
-        lines.append(f"Nothing to do: {count(kept + edited, 'spec')} up to date.")
+    elif not (plan_.orphans or plan_.collects or counts[Verb.INVALID] or counts[Verb.ATTENTION] or edited):
+        lines.append(f"Nothing to do: {count(kept, 'spec')} up to date.")
     else:
         lines.append(f"Nothing to submit; {kept} unchanged.")
     if counts[Verb.INVALID]:
@@ -226,7 +226,9 @@ def summary(plan_: Plan, view: View) -> str:
     if counts[Verb.ATTENTION]:
         lines.append(f"{count(counts[Verb.ATTENTION], 'spec')} waiting for your decision.")
     if edited:
-        lines.append(f"{count(edited, 'spec')} with media edited by hand, kept as they are.")
+        lines.append(
+            f"{count(edited, 'spec')} with media edited by hand, kept as they are; accept them, or fetch --force."
+        )
     if plan_.other_endpoint:
         other = "Sume" if view.endpoint == "sandbox" else "the sandbox"
         lines.append(

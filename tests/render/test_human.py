@@ -110,8 +110,8 @@ shop at Sume, 1 spec
   · keep      launch/hero.sume.toml  edited by hand: launch/hero.png
       sumesync accept launch/hero.sume.toml keeps it; sumesync fetch --force launch/hero.sume.toml restores ours
 
-Nothing to do: 1 spec up to date.
-1 spec with media edited by hand, kept as they are.
+Nothing to submit; 0 unchanged.
+1 spec with media edited by hand, kept as they are; accept them, or fetch --force.
 """
     )
 

@@ -220,6 +220,21 @@ def test_fetch_force_restores_ours(hero: Stage) -> None:
     assert len(hero.charges()) == 1
 
 
+def test_an_edit_is_something_to_decide_for_plan_and_check_alike(hero: Stage) -> None:
+    """What is said and the exit codes agree; apply has nothing to do and leaves it."""
+    hero.write("hero.png", png("retouched"))
+    plan = hero.here("plan", "--exit-code", code=2).out
+    assert "Nothing to do" not in plan
+    assert "1 spec with media edited by hand, kept as they are; accept them, or fetch --force." in plan
+    assert "edited by hand: hero.png" in hero.here("check", code=2).out
+    (action,) = hero.here("plan", "--json", code=0).json["actions"]
+    assert action["pending"] is True
+    hero.here("apply", "--yes", code=0)
+    hero.here("accept", "hero", code=0)
+    assert "Nothing to do: 1 spec up to date." in hero.here("plan", "--exit-code", code=0).out
+    hero.here("check", code=0)
+
+
 def folder(stage: Stage, path: str) -> None:
     stage.path(path).unlink(missing_ok=True)
     stage.path(path).mkdir()
