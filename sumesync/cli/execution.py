@@ -12,8 +12,9 @@ from typing import Protocol
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Outcome, Task, Tools
-from sumesync.cli import wiring
+from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import colours, is_terminal
 from sumesync.core import placement, schedule
 from sumesync.core.action import Plan, Policy
@@ -39,16 +40,14 @@ class How:
 
 def execute(
     common: Common,
-    session: wiring.Session,
+    session: Session,
     plan_: Plan,
-    remake: Callable[[wiring.Session], Plan],
+    remake: Callable[[Session], Plan],
     stop: Stop,
     how: How,
 ) -> tuple[Outcome, Plan]:
     """Connect, make sure that everything is still as it was agreed to, and run the loop."""
-    place = wiring.Place(
-        session.home, session.config, session.schemas, session.project.config_problems, session.endpoint
-    )
+    place = Place(session.home, session.config, session.schemas, session.project.config_problems, session.endpoint)
     workers = ThreadWorkers()
     stop.also(workers.wake)
     with wiring.connected(common, place) as api:
@@ -71,7 +70,7 @@ def execute(
     return outcome, plan_
 
 
-def _greet(common: Common, session: wiring.Session, api: JobApi) -> tuple[Lock, int]:
+def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
     """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
     lock = session.state.lock
     digest = None
@@ -100,8 +99,8 @@ def _greet(common: Common, session: wiring.Session, api: JobApi) -> tuple[Lock, 
 
 
 def _recovered(
-    session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, agreed: Plan
-) -> tuple[wiring.Session, tuple[str, ...]]:
+    session: Session, place: Place, tools: Tools, lock: Lock, agreed: Plan
+) -> tuple[Session, tuple[str, ...]]:
     """``session``, or a new look at the project where the journal, or the workspace, changed what is known; and jobs
     of requests that were sent once more. Only those of variants in ``agreed`` may be."""
     keys = {action.key for action in agreed.actions}
@@ -126,14 +125,14 @@ def _not_dearer(agreed: Plan, now: Plan) -> Plan:
 
 def _task(
     common: Common,
-    session: wiring.Session,
+    session: Session,
     plan_: Plan,
     lock: Lock,
     capacity: int,
     stop: Stop,
     how: How,
 ) -> Task:
-    local = session.endpoint == SANDBOX or wiring.is_local(common)
+    local = session.endpoint == SANDBOX or access.is_local(common)
     return Task(
         plan=plan_,
         wanted={wanted.key: wanted for wanted in session.project.wanted},

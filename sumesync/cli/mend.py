@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from sumesync.cli import options, wiring
+from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Session
 from sumesync.core import media, metadata, paths, placement, toml
 from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import fingerprint
@@ -58,9 +59,9 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
         common.talk.say(f"{wanted.key}: satisfied by {printable(shown)}. To commit: sume.lock, metadata and media.")
 
 
-def _wanted(common: Common, session: wiring.Session, name: str) -> Wanted:
+def _wanted(common: Common, session: Session, name: str) -> Wanted:
     """The one valid variant that ``name`` means, else what is wrong with it."""
-    key = wiring.one_spec(common, session, name)
+    key = scope.one_spec(common, session, name)
     for wanted in session.project.wanted:
         if wanted.key == key:
             return wanted
@@ -68,7 +69,7 @@ def _wanted(common: Common, session: wiring.Session, name: str) -> Wanted:
     raise UsageError(f"{key} is {'invalid' if problems else 'not there'}", problems=problems)
 
 
-def _present(session: wiring.Session, wanted: Wanted) -> Iterator[Output]:
+def _present(session: Session, wanted: Wanted) -> Iterator[Output]:
     """The media files that stand where this spec's outputs belong."""
     names = session.observed.names.get(wanted.folder, frozenset())
     found = 0
@@ -88,7 +89,7 @@ def _present(session: wiring.Session, wanted: Wanted) -> Iterator[Output]:
         )
 
 
-def _output(session: wiring.Session, number: int, path: str) -> Output:
+def _output(session: Session, number: int, path: str) -> Output:
     fact = session.media.look(path)
     if fact is None or fact.kind is FileKind.OTHER:
         raise LocalStateError(f"{printable(path)} is not a file that can be accepted", "links and folders cannot")
@@ -97,7 +98,7 @@ def _output(session: wiring.Session, number: int, path: str) -> Output:
     return Output(number, path, fact.sha256, fact.size, kind)
 
 
-def _accept(session: wiring.Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
+def _accept(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
     entry = session.state.lock.entries.get(wanted.key)
     same = entry is not None and (entry.fingerprint, entry.endpoint) == (wanted.fingerprint, session.endpoint)
     jobs = entry.jobs if entry is not None and same else ()

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from sumesync.apply.paid import recent_jobs
-from sumesync.cli import options, wiring
+from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Quit
 from sumesync.core.advance import turn_to
 from sumesync.core.ids import is_job_id
@@ -56,11 +57,11 @@ def resolve(common: Common, spec: str | None, adopt: str | None, not_created: bo
         common.talk.out(machine.dump({"path": submission.entry.path, "adopted": adopt, "not_created": not_created}))
 
 
-def _open(session: wiring.Session) -> tuple[Submission, ...]:
+def _open(session: Session) -> tuple[Submission, ...]:
     return recover(session.journal.list(), session.state.facts).unknown
 
 
-def _one(common: Common, session: wiring.Session, spec: str | None, prefix: str | None) -> Submission:
+def _one(common: Common, session: Session, spec: str | None, prefix: str | None) -> Submission:
     """The one open request that is meant. Raises UsageError rather than guess."""
     found = _matching(common, session, spec)
     if prefix:
@@ -73,15 +74,15 @@ def _one(common: Common, session: wiring.Session, spec: str | None, prefix: str 
     raise UsageError(f"several paid requests are open: {printable(shown)}", "name one: SPEC, and --request KEY")
 
 
-def _matching(common: Common, session: wiring.Session, spec: str | None) -> list[Submission]:
+def _matching(common: Common, session: Session, spec: str | None) -> list[Submission]:
     found = list(_open(session))
     if spec is None:
         return found
     exact = [s for s in found if s.entry.path == spec]
-    return exact or [s for s in found if s.entry == wiring.one_spec(common, session, spec)]
+    return exact or [s for s in found if s.entry == scope.one_spec(common, session, spec)]
 
 
-def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submission: Submission, job_id: str) -> None:
+def _adopt(common: Common, place: Place, session: Session, submission: Submission, job_id: str) -> None:
     if not is_job_id(job_id):
         raise UsageError(f"{printable(job_id, 80)} is not a job id")
     other = next(
@@ -117,7 +118,7 @@ def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submiss
     )
 
 
-def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
+def _show(common: Common, place: Place, spec: str | None) -> None:
     session = wiring.look(place, without_lock=True)
     found = _matching(common, session, spec)
     talk = common.talk
@@ -132,7 +133,7 @@ def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
         raise Quit(Exit.ATTENTION)
 
 
-def _candidates(common: Common, place: wiring.Place, session: wiring.Session) -> tuple[tuple[JobView, ...], str]:
+def _candidates(common: Common, place: Place, session: Session) -> tuple[tuple[JobView, ...], str]:
     """The newest jobs of the workspace that no entry of ours knows, and why there are none."""
     known = {fact.job.id for fact in session.state.facts}
     try:
