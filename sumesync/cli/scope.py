@@ -13,7 +13,7 @@ from sumesync.core.action import Plan, Policy
 from sumesync.core.plan import only
 from sumesync.core.text import printable, suggest
 from sumesync.errors import UsageError
-from sumesync.model import EntryKey
+from sumesync.model import EntryKey, Wanted
 
 
 def chosen(
@@ -71,3 +71,13 @@ def one_spec(common: Common, session: Session, name: str) -> EntryKey:
     if not path.endswith(paths.SPEC_SUFFIX):
         raise UsageError(f"{printable(name)} is a folder; name one spec")
     return EntryKey(path)
+
+
+def one_wanted(common: Common, session: Session, name: str) -> Wanted:
+    """The one valid variant that ``name`` means, else what is wrong with it."""
+    key = one_spec(common, session, name)
+    for wanted in session.project.wanted:
+        if wanted.key == key:
+            return wanted
+    problems = tuple(problem for problem in session.project.problems if problem.path == key.path)
+    raise UsageError(f"{key} is {'invalid' if problems else 'not there'}", problems=problems)
