@@ -68,6 +68,7 @@ def apply(
     stop = Stop()
     with wiring.holding(common, place.home, "apply"):
         session = wiring.look(place)
+        session.journal.sweep()
         plan_ = _agreed(common, session, given, saved)
         _show(common, session, plan_, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))

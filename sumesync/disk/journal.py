@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +41,13 @@ class LocalJournal:
 
     def clear(self, key: str) -> None:
         atomic.remove(self._path(key))
+
+    def sweep(self) -> None:
+        """Remove parts that a killed run left here. The caller holds the mutex: nobody is writing them."""
+        with suppress(OSError):
+            for name in os.listdir(self._folder):
+                if atomic.is_part(name):
+                    (self._folder / name).unlink()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{_SUFFIX}"
