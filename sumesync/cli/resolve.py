@@ -17,7 +17,7 @@ from sumesync.core.advance import turn_to
 from sumesync.core.ids import is_job_id
 from sumesync.core.recover import facts_of, recover, void
 from sumesync.core.text import count, printable
-from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
+from sumesync.errors import ApiError, Exit, LocalStateError, SumesyncError, UsageError
 from sumesync.model import JobView, Past, Step, Submission
 from sumesync.render import human, machine
 
@@ -58,7 +58,8 @@ def resolve(common: Common, spec: str | None, adopt: str | None, not_created: bo
 
 
 def _open(session: Session) -> tuple[Submission, ...]:
-    return recover(session.journal.list(), session.state.facts).unknown
+    unknown = {submission.key for submission in session.state.unknown}
+    return tuple(s for s in recover(session.journal.list(), session.state.facts).unknown if s.key in unknown)
 
 
 def _one(common: Common, session: Session, spec: str | None, prefix: str | None) -> Submission:
@@ -121,6 +122,11 @@ def _adopt(common: Common, place: Place, session: Session, submission: Submissio
 def _show(common: Common, place: Place, spec: str | None) -> None:
     session = wiring.look(place, without_lock=True)
     found = _matching(common, session, spec)
+    if not found and session.state.sending:
+        raise LocalStateError(
+            f"a paid request is being sent at this moment: {session.holder}",
+            "wait for it; nothing needs to be decided before it ends",
+        )
     talk = common.talk
     jobs, why = _candidates(common, place, session) if found else ((), "")
     if talk.as_json:

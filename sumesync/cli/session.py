@@ -45,6 +45,8 @@ class Session:
     state: State
     observed: Observed
     lock_exists: bool
+    holder: str
+    """The live process that is at work here, where that was asked: while a request is being sent."""
 
     def policy(self, **asked: object) -> Policy:
         base = Policy(self.endpoint, self.config.store, self.config.max_jobs)

@@ -60,6 +60,8 @@ def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
     state = _STATES[action.verb]
     if action.reason.code is Why.EDITED:
         state = "edited by hand"
+    elif action.reason.code is Why.SENDING:
+        state = "being sent"
     jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
     media = ", ".join(output.path for output in entry.outputs) if entry else ""
     return str(action.key), state, jobs or "-", media or "-"

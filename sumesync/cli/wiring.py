@@ -13,8 +13,8 @@ from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.core import paths
 from sumesync.core.plan import Project, State
-from sumesync.core.recover import open_submissions
-from sumesync.core.text import count
+from sumesync.core.recover import being_sent, open_submissions
+from sumesync.core.text import count, printable
 from sumesync.disk import mutex, observe, schemas
 from sumesync.disk import project as projects
 from sumesync.disk.journal import LocalJournal
@@ -24,7 +24,7 @@ from sumesync.disk.outputs import OutputFiles
 from sumesync.disk.project import Home
 from sumesync.errors import LocalStateError, NoProject, UsageError
 from sumesync.host import SystemClock
-from sumesync.model import SANDBOX, SUME, Fact, Lock
+from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
     from sumesync.ports import JobApi
@@ -58,13 +58,16 @@ def look(place: Place, without_lock: bool = False) -> Session:
     journal = LocalJournal(folder)
     ledger = LocalLedger(folder, journal)
     locks = LockFile(home.root)
-    facts = ledger.list()
+    submissions, working = _submissions(home, journal)
+    facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
     project = projects.read_project(home, place.config, place.problems, place.schemas)
     lock = locks.read()
-    waiting = open_submissions(journal.list(), facts)
+    waiting = open_submissions(submissions, facts)
+    sent_now = being_sent(waiting, working.since if working else None)
+    sending = {s.key: printable(f"process {working.pid} ({working.command})", 80) for s in sent_now if working}
     if lock is None and not without_lock:
         _refuse_without_lock(home, project, len(waiting))
-    state = State(lock or Lock(_lineage(facts)), facts, waiting)
+    state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     observed = observe.observe(home.root, project, state, endpoint)
     media = OutputFiles(home.root)
     return Session(
@@ -80,7 +83,18 @@ def look(place: Place, without_lock: bool = False) -> Session:
         state,
         observed,
         lock is not None,
+        str(working) if working else "",
     )
+
+
+def _submissions(home: Home, journal: LocalJournal) -> tuple[tuple[Submission, ...], mutex.Holder | None]:
+    """The journal, and the other process that is at work, asked for only where a request is out. Read again where
+    nobody is: who was may have ended in between."""
+    found = journal.list()
+    if not any(submission.step is Step.SENDING for submission in found):
+        return found, None
+    working = mutex.holder(home.shared)
+    return (found, working) if working else (journal.list(), None)
 
 
 def _refuse_without_lock(home: Home, project: Project, waiting: int) -> None:

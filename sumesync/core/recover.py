@@ -46,6 +46,16 @@ def open_submissions(journal: Iterable[Submission], facts: Iterable[Fact]) -> tu
     return tuple(s for s in journal if s.step is Step.ACCEPTED or (s.step is not Step.INTENT and s.key not in settled))
 
 
+def being_sent(submissions: Iterable[Submission], since: float | None) -> tuple[Submission, ...]:
+    """Those that the process at work in the project, which began at ``since``, is sending now. What was sent before
+    it began is not its own. None: no process is at work."""
+    return tuple(
+        s
+        for s in submissions
+        if since is not None and s.step is Step.SENDING and s.sent_at is not None and s.sent_at >= since
+    )
+
+
 def facts_of(submission: Submission) -> tuple[Fact, ...]:
     """The ledger's facts of an accepted submission."""
     return tuple(

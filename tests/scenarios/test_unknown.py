@@ -72,6 +72,26 @@ def test_what_is_unknown_is_not_sent_again(make: Maker, fault: dict[str, object]
     assert "No paid request is open" in stage.here("resolve", code=0).text
 
 
+def test_what_a_live_process_is_sending_is_not_unknown(make: Maker) -> None:
+    stage = make({**POST, "delay": 1, "after": True, "times": 1})
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    assert [step["step"] for step in stage.journal()] == ["sending"]
+    said = f"being sent by process {process.pid}"
+    assert said in stage.here("plan", "--exit-code", code=2).text
+    assert said in stage.here("check", code=2).text
+    assert "being sent" in stage.here("status", code=0).out
+    assert stage.here("check", "--json", code=2).json["exit_code"] == 2
+    for args in ((), ("--json",), ("hero", "--not-created"), ("hero", "--adopt", stage.charges()[0].job_id)):
+        refused = stage.here("resolve", *args, code=3)
+        assert f"process {process.pid}" in refused.err
+    stage.sume.gate.open()
+    stage.end(process, code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
+
+
 def test_no_more_of_its_kind_is_sent_and_the_rest_goes_on(make: Maker) -> None:
     stage = make({**POST, "answer": {"status": 500}, "after": True, "times": 1}, capacity=1)
     for number in range(5):
