@@ -8,9 +8,11 @@ from pathlib import Path
 
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place
+from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import printable
-from sumesync.errors import UsageError
-from sumesync.model import SANDBOX
+from sumesync.errors import LocalStateError, UsageError
+from sumesync.model import SANDBOX, Lock
+from sumesync.ports import JobApi
 
 DEFAULT_URL = "https://www.sume.so/api/v1"
 
@@ -22,6 +24,21 @@ def check_access(common: Common, place: Place) -> None:
 
         check_origin(configured_url(common))
         api_key(common, place)
+
+
+def same_workspace(api: JobApi, lock: Lock, endpoint: str) -> str | None:
+    """The digest of the key's workspace, as far as Sume tells it. Raises LocalStateError where the project was paid
+    for by another one: its jobs would not be there."""
+    if endpoint == SANDBOX:
+        return None
+    account = api.account()
+    digest = workspace_digest(account.workspace_id) if account.workspace_id else None
+    if lock.workspace and digest and lock.workspace != digest:
+        raise LocalStateError(
+            "this project was paid for by another workspace than the key's; nothing was submitted",
+            "use that workspace's key; to start anew in this one, begin a new project with: sumesync init",
+        )
+    return digest
 
 
 def configured_url(common: Common) -> str:

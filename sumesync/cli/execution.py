@@ -18,7 +18,6 @@ from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import colours, is_terminal
 from sumesync.core import placement, schedule
 from sumesync.core.action import Plan, Policy
-from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import amount
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.host import Stop, SystemClock, ThreadWorkers
@@ -73,15 +72,7 @@ def execute(
 def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
     """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
     lock = session.state.lock
-    digest = None
-    if session.endpoint != SANDBOX:
-        account = api.account()
-        digest = workspace_digest(account.workspace_id) if account.workspace_id else None
-        if lock.workspace and digest and lock.workspace != digest:
-            raise LocalStateError(
-                "this project was paid for by another workspace than the key's; nothing was submitted",
-                "use that workspace's key; to start anew in this one, begin a new project with: sumesync init",
-            )
+    digest = access.same_workspace(api, lock, session.endpoint)
     capacity = schedule.DEFAULT_CAPACITY
     try:
         credits_ = api.credits()

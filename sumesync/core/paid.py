@@ -85,6 +85,18 @@ def index(lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endp
     return found
 
 
+def find_job(paid: Index, job_id: str) -> tuple[Paid, JobRecord] | None:
+    """The job of that id, and the request that it was paid for."""
+    found = ((each, job) for each in paid.values() for job in each.jobs if job.id == job_id)
+    return next(found, None)
+
+
+def holders(lock: Lock, job_id: str) -> tuple[EntryKey, ...]:
+    """The entries that have the job, now or in their history."""
+    found = (key for key, past in pasts(lock) if any(job.id == job_id for job in past.jobs))
+    return tuple(dict.fromkeys(found))
+
+
 def pasts(lock: Lock) -> Iterator[tuple[EntryKey, Past]]:
     """Every request that the lock knows: each entry's history, then what it is now."""
     for key, entry in lock.entries.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sumesync.model import Fact, JobRecord, JobState, Step, Submission
+from sumesync.model import Fact, JobError, JobRecord, JobState, Step, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ def facts_of(submission: Submission) -> tuple[Fact, ...]:
         )
         for job_id in submission.job_ids
     )
+
+
+def lost(job: JobRecord) -> JobRecord:
+    """A person's word, after Sume answered 404, that nothing comes of this job any more. It counts as one that
+    expired: a new attempt is paid for when somebody asks."""
+    return replace(job, state=JobState.EXPIRED, error=JobError("lost"))
 
 
 def void(submission: Submission) -> Fact:
