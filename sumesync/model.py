@@ -147,6 +147,8 @@ class Fact:
     lineage: str = ""
     submission: str = ""
     """The key of the paid request that this came from, where this machine sent it."""
+    retracted: bool = False
+    """A person took back that this job belongs to this request. What it wrote stays ours to replace."""
 
 
 class Step(StrEnum):

@@ -23,25 +23,36 @@ from sumesync.render import human, machine
 @click.argument("spec", required=False, type=click.Path(), shell_complete=options.complete_specs)
 @click.option("--adopt", metavar="JOB_ID", help="It created this job: take it, for free.")
 @click.option("--not-created", is_flag=True, help="It created none: the next apply pays again.")
+@click.option("--undo", is_flag=True, help="Take back what was said: its outcome is unknown again.")
 @click.option("--lost", metavar="JOB_ID", help="Sume has this job in flight no more: give it up, for free.")
 @click.option("--request", "prefix", metavar="KEY", help="Which request, where a spec has several.")
 @options.locks
 @options.connects
 @options.common
 def resolve(
-    common: Common, spec: str | None, adopt: str | None, not_created: bool, lost: str | None, prefix: str | None
+    common: Common,
+    spec: str | None,
+    adopt: str | None,
+    not_created: bool,
+    undo: bool,
+    lost: str | None,
+    prefix: str | None,
 ) -> None:
     """Settle a paid request whose outcome is unknown: the connection broke after it was sent.
 
     Alone it shows what is open, and the jobs at Sume that could be it. Look at them there, then say
     which it was. sumesync never guesses: a job that looks alike could be last month's.
 
+    --undo takes back an --adopt or a --not-created that was wrong, as long as the request was not paid for again
+    since. Nothing is paid for by that; say then what is right.
+
     --lost is for a job in flight that Sume answers with "not found" again and again. It is asked once more; after
     that the job counts as one that expired.
 
     Exits 4 while anything is open.
     """
-    said = [name for name, value in (("--adopt", adopt), ("--not-created", not_created), ("--lost", lost)) if value]
+    given = {"--adopt": adopt, "--not-created": not_created, "--undo": undo, "--lost": lost}
+    said = [name for name, value in given.items() if value]
     if len(said) > 1:
         raise UsageError(f"{' and '.join(said)} are different things", "say one of them")
     place = wiring.find(common, (spec,) if spec else ())
@@ -54,16 +65,21 @@ def resolve(
             key = verdicts.give_up(
                 common, place, session, lost, scope.one_spec(common, session, spec) if spec else None
             )
+        elif undo:
+            submission = _one(_matching(common, session, spec, session.journal.settled()), prefix, "was decided on")
+            key = submission.entry
+            verdicts.take_back(common, session, submission)
         else:
-            submission = _one(common, session, spec, prefix)
+            submission = _one(_matching(common, session, spec, _open(session)), prefix, "is open")
             key = submission.entry
             if adopt:
                 verdicts.adopt(common, place, session, submission, adopt)
             else:
                 verdicts.not_created(common, session, submission)
     if common.talk.as_json:
-        answer = {"path": key.path, "adopted": adopt, "not_created": not_created}
-        common.talk.out(machine.dump({**answer, "lost": lost} if lost else answer))
+        answer: dict[str, Any] = {"path": key.path, "adopted": adopt, "not_created": not_created}
+        answer |= {"lost": lost} if lost else {"undone": True} if undo else {}
+        common.talk.out(machine.dump(answer))
 
 
 def _open(session: Session) -> tuple[Submission, ...]:
@@ -71,21 +87,22 @@ def _open(session: Session) -> tuple[Submission, ...]:
     return tuple(s for s in recover(session.journal.list(), session.state.facts).unknown if s.key in unknown)
 
 
-def _one(common: Common, session: Session, spec: str | None, prefix: str | None) -> Submission:
-    """The one open request that is meant. Raises UsageError rather than guess."""
-    found = _matching(common, session, spec)
+def _one(found: list[Submission], prefix: str | None, state: str) -> Submission:
+    """The one request that is meant. Raises UsageError rather than guess."""
     if prefix:
         found = [s for s in found if s.key.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError("no paid request is open there", "see what is: sumesync resolve")
+        raise UsageError(f"no paid request {state} there", "see what is: sumesync resolve")
     shown = ", ".join(f"{s.entry} {s.key[:12]}" for s in found)
-    raise UsageError(f"several paid requests are open: {printable(shown)}", "name one: SPEC, and --request KEY")
+    raise UsageError(f"each of several paid requests {state}: {printable(shown)}", "name one: SPEC, and --request KEY")
 
 
-def _matching(common: Common, session: Session, spec: str | None) -> list[Submission]:
-    found = list(_open(session))
+def _matching(
+    common: Common, session: Session, spec: str | None, submissions: tuple[Submission, ...]
+) -> list[Submission]:
+    found = list(submissions)
     if spec is None:
         return found
     exact = [s for s in found if s.entry.path == spec]
@@ -94,7 +111,7 @@ def _matching(common: Common, session: Session, spec: str | None) -> list[Submis
 
 def _show(common: Common, place: Place, spec: str | None) -> None:
     session = wiring.look(place, without_lock=True)
-    found = _matching(common, session, spec)
+    found = _matching(common, session, spec, _open(session))
     if not found and session.state.sending:
         raise LocalStateError(
             f"a paid request is being sent at this moment: {session.holder}",
@@ -114,7 +131,7 @@ def _show(common: Common, place: Place, spec: str | None) -> None:
 
 def _candidates(common: Common, place: Place, session: Session) -> tuple[tuple[JobView, ...], str]:
     """The newest jobs of the workspace that no entry of ours knows, and why there are none."""
-    known = {fact.job.id for fact in session.state.facts}
+    known = {fact.job.id for fact in session.state.facts if not fact.retracted}
     try:
         with wiring.connected(common, place) as api:
             return tuple(job for job in recent_jobs(api) if job.id not in known), ""

@@ -4,18 +4,20 @@ mutex."""
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
-from sumesync.core.advance import note_job, turn_to
+from sumesync.core import metadata
+from sumesync.core.advance import note_job, turn_to, without_job
 from sumesync.core.decide import quoted
 from sumesync.core.ids import is_job_id
 from sumesync.core.paid import find_job, holders, index
-from sumesync.core.recover import facts_of, lost, void
+from sumesync.core.recover import facts_of, lost, retractions, void
 from sumesync.core.text import printable
 from sumesync.errors import ApiError, UsageError
-from sumesync.model import EntryKey, Fact, JobView, Past, Step, Submission
+from sumesync.model import Entry, EntryKey, Fact, JobView, Past, Step, Submission
 
 _LOOK = "look again at the candidates"
 
@@ -23,9 +25,8 @@ _LOOK = "look again at the candidates"
 def adopt(common: Common, place: Place, session: Session, submission: Submission, job_id: str) -> None:
     """``job_id`` is what the request created."""
     _named(job_id)
-    other = next(
-        (f for f in session.state.facts if f.job.id == job_id and f.fingerprint != submission.fingerprint), None
-    )
+    facts = (fact for fact in session.state.facts if fact.job.id == job_id and not fact.retracted)
+    other = next((fact for fact in facts if fact.fingerprint != submission.fingerprint), None)
     if other is not None:
         raise UsageError(f"{job_id} is the job of {other.key}, another request", _LOOK)
     view = _asked(common, place, session, job_id)
@@ -36,13 +37,16 @@ def adopt(common: Common, place: Place, session: Session, submission: Submission
         raise UsageError(f"{job_id} is a job of another kind ({printable(view.type, 40)})", _LOOK)
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
     session.journal.write(accepted)
-    facts = facts_of(accepted)
-    session.ledger.record(facts)
-    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in facts))
+    recorded = facts_of(accepted)
+    session.ledger.record(recorded)
+    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in recorded))
+    # A lock from before a retraction (a checkout) may still have what was taken back.
+    back = (f for f in session.state.facts if f.retracted and f.fingerprint == past.fingerprint and f.job.id != job_id)
+    dropped = [partial(_dropped, fact) for fact in back]
     session.locks.patch(
-        {accepted.entry: [lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
+        {accepted.entry: [*dropped, lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
     )
-    session.journal.clear(accepted.key)
+    session.journal.settle(accepted.key)
     common.talk.say(
         f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply"
     )
@@ -51,8 +55,39 @@ def adopt(common: Common, place: Place, session: Session, submission: Submission
 def not_created(common: Common, session: Session, submission: Submission) -> None:
     """The request created no job."""
     session.ledger.record([void(submission)])
-    session.journal.clear(submission.key)
+    session.journal.settle(submission.key)
     common.talk.say(f"{submission.entry}: noted that no job was created. The next apply pays for it again.")
+
+
+def take_back(common: Common, session: Session, submission: Submission) -> None:
+    """The decision on ``submission`` was wrong: its outcome is unknown again, and nothing of its kind is paid for until
+    it is settled. The ledger's retraction comes last but for what was kept: until then the old decision holds."""
+    taken = retractions(submission, session.state.facts)
+    for fact in taken:
+        keys = holders(session.state.lock, fact.job.id)
+        for key in keys:
+            _remove_metadata(session, key, fact)
+        changes = {key: [partial(_dropped, fact)] for key in keys}
+        if changes:
+            session.locks.patch(changes, session.state.lock.lineage)
+    session.journal.write(submission)
+    session.ledger.record(taken)
+    session.journal.forget(submission.key)
+    spec = quoted(submission.entry.path)
+    common.talk.say(f"{submission.entry}: its outcome is unknown again. Settle it: sumesync resolve {spec}")
+
+
+def _dropped(fact: Fact, entry: Entry | None) -> Entry | None:
+    return without_job(entry, fact.fingerprint, fact.job.id)
+
+
+def _remove_metadata(session: Session, key: EntryKey, fact: Fact) -> None:
+    """Metadata that tell of the job would bring it back with ``lock rebuild``."""
+    path = metadata.path_of(key)
+    text = session.media.read_text(path)
+    told = metadata.read(text).entry if text is not None else None
+    if told is not None and any(job.id == fact.job.id for past in (*told.history, told.present) for job in past.jobs):
+        session.media.remove_text(path)
 
 
 def give_up(common: Common, place: Place, session: Session, job_id: str, only: EntryKey | None) -> EntryKey:

@@ -17,6 +17,8 @@ from sumesync.errors import LocalStateError
 from sumesync.model import EntryKey, Fact, Step, Submission
 
 FORMAT: Final = 1
+RETRACTING: Final = 2
+"""Of a line that takes back an earlier one: a version that does not know of such lines must not read past it."""
 NAME: Final = "ledger.jsonl"
 MEND: Final = "sumesync lock rebuild"
 UPDATE: Final = "update sumesync: pip install --upgrade sumesync"
@@ -83,6 +85,9 @@ class LocalLedger:
 
 
 def _later(known: Fact, fact: Fact) -> Fact:
+    """Two lines about one job of one request. A retraction, and what comes after it, stands alone."""
+    if fact.retracted or known.retracted:
+        return fact
     return Fact(
         fact.fingerprint,
         merge(known.job, fact.job),
@@ -96,7 +101,7 @@ def _later(known: Fact, fact: Fact) -> Fact:
 
 def _table(fact: Fact) -> dict[str, Any]:
     table: dict[str, Any] = {
-        "format_version": FORMAT,
+        "format_version": RETRACTING if fact.retracted else FORMAT,
         "fingerprint": fact.fingerprint,
         "kind": fact.kind,
         "path": fact.key.path,
@@ -106,12 +111,14 @@ def _table(fact: Fact) -> dict[str, Any]:
         "submission": fact.submission,
         "job": job_table(fact.job),
     }
+    if fact.retracted:
+        table["retracted"] = True
     return table
 
 
 def _read(line: bytes) -> Fact:
     table = json.loads(line)
-    if table["format_version"] != FORMAT:
+    if table["format_version"] not in (FORMAT, RETRACTING):
         raise LocalStateError(f"the ledger has format {table['format_version']}, newer than this sumesync", UPDATE)
     names = ("fingerprint", "kind", "path", "variant", "lineage", "submission")
     texts = [table.get(name, "") if name == "submission" else table[name] for name in names]
@@ -120,4 +127,5 @@ def _read(line: bytes) -> Fact:
         raise TypeError("a value is not text")
     fingerprint, kind, path, variant, lineage, submission = texts
     job = read_job(table["job"], "ledger")
-    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission)
+    retracted = table["format_version"] == RETRACTING
+    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission, retracted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sumesync.sandbox.settings import Idempotency
 
 from .conftest import Maker
-from .stage import Stage
+from .stage import KILLED, Stage
 
 POST = {"method": "POST", "route": "/images/generations"}
 
@@ -193,6 +194,100 @@ def test_not_created_is_a_persons_word_and_the_next_attempt_has_its_own_key(make
     keys = [charge.idempotency_key for charge in stage.charges()]
     assert len(set(keys)) == 2
     assert stage.lock()["hero.sume.toml"]["jobs"][-1]["attempt"] == 2
+
+
+def wrongly_adopted(make: Maker) -> tuple[Stage, str, str]:
+    """A colleague's job was taken for the one of the spec: (stage, that job, the right one)."""
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    [right] = [charge.job_id for charge in stage.charges()]
+    stage.world.create("image", {"prompt": "Another jar."}, "somebody-elses-key")
+    [wrong] = [charge.job_id for charge in stage.charges() if charge.job_id != right]
+    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    return stage, wrong, right
+
+
+@pytest.mark.parametrize("collected", [False, True], ids=["at-once", "after-it-was-downloaded"])
+def test_a_wrong_job_is_given_back_and_the_right_one_taken(make: Maker, collected: bool) -> None:
+    stage, wrong, right = wrongly_adopted(make)
+    if collected:
+        stage.here("apply", "--yes", code=0)
+        assert wrong.encode() in stage.path("hero.png").read_bytes()
+    stage.here("resolve", "hero", "--undo", code=0)
+    assert [step["step"] for step in stage.journal()] == ["unknown"]
+    for args in (("plan", "--exit-code"), ("check",), ("apply", "--yes"), ("apply", "--yes", "--retry-failed")):
+        assert "sumesync resolve hero.sume.toml" in stage.here(*args, code=4).text, args
+    [shown] = stage.here("resolve", "--json", code=4).json["open"]
+    assert {job["job"] for job in shown["candidates"]} == {wrong, right}
+    stage.here("resolve", "hero", "--undo", code=64)
+    stage.here("resolve", "hero", "--adopt", right, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [right]
+    assert right.encode() in stage.path("hero.png").read_bytes()
+    assert stage.posts() == 1
+    stage.here("check", code=0)
+    stage.here("lock", "rebuild", code=0)
+    stage.here("check", code=0)
+
+
+def test_a_job_that_was_given_back_can_be_taken_again(make: Maker) -> None:
+    stage, wrong, _ = wrongly_adopted(make)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    stage.here("apply", "--yes", code=0)
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [wrong]
+    assert stage.posts() == 1
+
+
+def test_a_lock_that_was_committed_with_the_wrong_job_does_not_bring_it_back(make: Maker) -> None:
+    stage, _, right = wrongly_adopted(make)
+    stage.here("apply", "--yes", code=0)
+    stage.commit()
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.git("checkout", "-q", "--", ".")
+    stage.here("apply", "--yes", code=4)
+    stage.here("resolve", "hero", "--adopt", right, code=0)
+    stage.here("apply", "--yes", code=0)
+    assert stage.posts() == 1
+    assert right.encode() in stage.path("hero.png").read_bytes()
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [right]
+
+
+def test_no_job_was_created_can_be_taken_back_until_it_was_paid_again(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    stage.here("resolve", "hero", "--undo", code=64)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("apply", "--yes", code=4)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 2
+    assert "tried again since" in stage.here("resolve", "hero", "--undo", code=64).err
+    assert not stage.journal()
+    stage.here("check", code=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
+def test_killed_while_it_is_taken_back_it_is_one_or_the_other(make: Maker) -> None:
+    for at in range(1, 60):
+        stage, wrong, right = wrongly_adopted(make)
+        stage.here("apply", "--yes", code=0)
+        died = stage.crash(at, "resolve", "hero", "--undo").code == KILLED
+        ended = stage.here("apply", "--yes").code
+        assert ended in (0, 4), f"killed at step {at}"
+        if ended == 0:
+            assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [wrong]
+            stage.here("resolve", "hero", "--undo", code=0)
+        stage.here("resolve", "hero", "--adopt", right, code=0)
+        stage.here("apply", "--yes", code=0)
+        assert right.encode() in stage.path("hero.png").read_bytes()
+        assert stage.posts() == 1
+        stage.close()
+        if not died:
+            return
+    raise AssertionError("it never ended")
 
 
 @pytest.mark.parametrize(("fault", "charged"), LOST)
