@@ -47,19 +47,20 @@ def execute(
 ) -> tuple[Outcome, Plan]:
     """Connect, make sure that everything is still as it was agreed to, and run the loop."""
     place = Place(session.home, session.config, session.schemas, session.project.config_problems, session.endpoint)
-    workers = ThreadWorkers()
+    workers, clock = ThreadWorkers(), SystemClock()
+    since = clock.monotonic()  # what is asked of Sume before the loop counts, too
     stop.also(workers.wake)
-    with wiring.connected(common, place) as api:
+    with wiring.connected(common, place, how.deadline) as api:
         lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
-        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show)
+        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
         outcome = Outcome()
         try:
             fresh, resent = _recovered(session, place, tools, lock, plan_ if how.pays else Plan())
             outcome.bought += resent
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
-            task = _task(common, session, plan_, lock, capacity, stop, how)
+            task = _task(common, session, plan_, lock, capacity, stop, how, since)
             session.media.sweep(session.observed)
             with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
                 Loop(task, tools, outcome).run()
@@ -122,6 +123,7 @@ def _task(
     capacity: int,
     stop: Stop,
     how: How,
+    since: float,
 ) -> Task:
     local = session.endpoint == SANDBOX or access.is_local(common)
     return Task(
@@ -136,6 +138,7 @@ def _task(
         pace=schedule.LOCAL if local else schedule.Pace(),
         wait=how.wait,
         deadline=how.deadline,
+        since=since,
         stopping=stop,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sumesync import __version__
@@ -28,6 +29,9 @@ from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
     from sumesync.ports import JobApi
+
+
+_SHORTEST_READ = 5.0
 
 
 def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> Place:
@@ -126,8 +130,9 @@ def holding(common: Common, home: Home, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def connected(common: Common, place: Place | None) -> Iterator[JobApi]:
-    """The API of the endpoint that counts: the sandbox, started inside this process, or Sume."""
+def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[JobApi]:
+    """The API of the endpoint that counts: the sandbox, started inside this process, or Sume. ``within``: seconds that
+    a run has; no read takes longer, but each has a few."""
     if common.sandbox or (place is not None and place.endpoint == SANDBOX):
         with embedded_sandbox(place) as api:
             yield api
@@ -136,6 +141,9 @@ def connected(common: Common, place: Place | None) -> Iterator[JobApi]:
 
     # A read that fails is tried again by the loop, too; what a person waits for should fail within seconds.
     limits = Limits(tries=4)
+    if within is not None:
+        most = max(within, _SHORTEST_READ)
+        limits = replace(limits, read=min(limits.read, most), patience=min(limits.patience, most))
     key = api_key(common, place)
     client = SumeClient(configured_url(common), key, SystemClock(), version=__version__, limits=limits)
     try:
