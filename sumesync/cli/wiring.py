@@ -70,7 +70,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     sent_now = being_sent(waiting, working.since if working else None)
     sending = {s.key: printable(f"process {working.pid} ({working.command})", 80) for s in sent_now if working}
     if lock is None and not without_lock:
-        _refuse_without_lock(home, project, len(waiting))
+        _refuse_without_lock(home, project, waiting)
     state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     observed = observe.observe(home.root, project, state, endpoint)
     media = OutputFiles(home.root)
@@ -101,16 +101,21 @@ def _submissions(home: Home, journal: LocalJournal) -> tuple[tuple[Submission, .
     return (found, working) if working else (journal.list(), None)
 
 
-def _refuse_without_lock(home: Home, project: Project, waiting: int) -> None:
+def _refuse_without_lock(home: Home, project: Project, open_: tuple[Submission, ...]) -> None:
     """A lock that was lost is made again from what is there; planning without it could pay again."""
     kept = observe.find_metadata(home.root, project.spec_paths)
+    waiting = len(open_)
     if not kept and not waiting:
         return
     there = [count(len(kept), "metadata file")] if kept else []
     there += [count(waiting, "paid request in progress", "paid requests in progress")] if waiting else []
+    hint = "restore it from git, or make it again, for free: sumesync lock rebuild"
+    if not kept and all(submission.step is not Step.ACCEPTED for submission in open_):
+        # Such as another worktree's: with a new lock, too, nothing of its kind would be paid for before it is settled.
+        hint = "settle it first: sumesync resolve; or restore the lock from git"
     raise LocalStateError(
         f"{paths.LOCK_NAME} is missing, and there {'is' if len(kept) + waiting == 1 else 'are'} {' and '.join(there)}",
-        "restore it from git, or make it again, for free: sumesync lock rebuild",
+        hint,
     )
 
 

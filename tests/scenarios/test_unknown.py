@@ -167,6 +167,26 @@ def test_it_stays_unknown_when_its_spec_is_deleted(make: Maker) -> None:
     assert len(stage.charges()) == 1
 
 
+@pytest.mark.parametrize("created", [True, False], ids=["adopted", "not-created"])
+def test_in_a_worktree_without_a_lock_it_is_settled_as_the_message_says(make: Maker, created: bool) -> None:
+    stage = lose(make, {"drop": "after-creating" if created else "after-reading"}, int(created))
+    other = stage.worktree("second", "-b", "second")
+    other.path("sume.lock").unlink()
+    other.spec("lid", "A lid.")
+    refused = other.here("apply", "--yes", code=3)
+    assert "1 paid request in progress" in refused.err
+    assert "sumesync resolve" in refused.err
+    assert "hero.sume.toml" in other.here("resolve", code=4).out
+    verdict = ("--adopt", stage.charges()[0].job_id) if created else ("--not-created",)
+    other.here("resolve", *verdict, code=0)
+    other.here("apply", "--yes", code=0)
+    other.all_there("lid")
+    assert stage.paid() == (["A jar.", "A lid."] if created else ["A lid."])
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert sorted(stage.paid()) == ["A jar.", "A lid."]
+
+
 def test_adopting_what_is_not_it_is_refused(make: Maker) -> None:
     stage = make()
     stage.spec("first", "The first.")
