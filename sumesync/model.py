@@ -154,6 +154,8 @@ class Fact:
     """The key of the paid request that this came from, where this machine sent it."""
     written: frozenset[str] = frozenset()
     """Hashes of what this machine itself wrote of it. What the ledger has from a lock is hearsay."""
+    retracted: bool = False
+    """A person took back that this job belongs to this request. What it wrote stays ours to replace."""
 
 
 class Step(StrEnum):

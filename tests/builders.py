@@ -180,6 +180,7 @@ def planned(
     entries: Iterable[Entry] = (),
     facts: Iterable[Fact] = (),
     journal: Iterable[Submission] = (),
+    sending: Mapping[str, str] | None = None,
     files: Mapping[str, FileFact] | None = None,
     documents: Mapping[str, MetadataFact | None] | None = None,
     problems: Iterable[Problem] = (),
@@ -191,7 +192,7 @@ def planned(
 ) -> Plan:
     """The plan of a project with these specs, this lock, this ledger, this journal and these files."""
     asked = Policy(**policy)
-    state = State(lock(*entries, workspace=workspace), tuple(facts), tuple(journal))
+    state = State(lock(*entries, workspace=workspace), tuple(facts), tuple(journal), sending or {})
     problems = tuple(problems)
     spec_paths = frozenset({spec.key.path for spec in specs} | {problem.path for problem in problems})
     project = Project(specs, problems, tuple(config_problems), spec_paths)

@@ -144,7 +144,8 @@ class Flights:
         flight.lost = flight.lost + 1 if error.status == 404 else 0
         if flight.lost >= _LOST_LOOKS:
             text = f"Sume does not know job {job_id} now"
-            ground.fail(flight.errand.key, text, "run apply again later: it stays recorded")
+            hint = f"it stays recorded: run apply again later; to give it up: sumesync resolve --lost {job_id}"
+            ground.fail(flight.errand.key, text, hint)
             self._leave(job_id)
 
 

@@ -30,7 +30,7 @@ class Loop:
         self._deliveries = Deliveries(self._ground)
         self._flights = Flights(self._ground, self._deliveries.take)
         self._payments = Payments(self._ground, self._flights.launch)
-        self._started = tools.clock.monotonic()
+        self._started = tools.clock.monotonic() if task.since is None else task.since
 
     def run(self) -> None:
         try:

@@ -37,7 +37,8 @@ class Tools:
 class Task:
     """One run: a plan that was agreed to, and the values that it was made from.
 
-    ``deadline``: seconds that the whole run may wait for jobs; None: as long as each kind's jobs may take.
+    ``deadline``: seconds that the whole run may wait for jobs; None: as long as each kind's jobs may take. It counts
+    from ``since``, monotonic seconds, when the person agreed; None: from the loop's own start.
     ``stopping``: whether somebody asked to stop (Ctrl-C, SIGTERM).
     """
 
@@ -52,6 +53,7 @@ class Task:
     pace: Pace = field(default_factory=Pace)
     wait: bool = True
     deadline: float | None = None
+    since: float | None = None
     stopping: Callable[[], bool] = lambda: False
 
 

@@ -8,12 +8,13 @@ import click
 
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Place
 from sumesync.core.text import amount
 from sumesync.errors import NoProject
 from sumesync.render import human, machine
 
 
-def _place(common: Common) -> wiring.Place | None:
+def _place(common: Common) -> Place | None:
     """The project, where there is one: it may say that the sandbox is the endpoint."""
     try:
         return wiring.find(common)

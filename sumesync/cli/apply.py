@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from sumesync.apply.run import Outcome
-from sumesync.cli import options, wiring
+from sumesync.cli import access, options, scope, wiring
 from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
+from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, is_terminal
 from sumesync.core.action import Action, Plan, Verb
 from sumesync.core.paths import SPEC_SUFFIX
@@ -67,6 +68,7 @@ def apply(
     stop = Stop()
     with wiring.holding(common, place.home, "apply"):
         session = wiring.look(place)
+        session.journal.sweep()
         plan_ = _agreed(common, session, given, saved)
         _show(common, session, plan_, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))
@@ -74,11 +76,11 @@ def apply(
             session.media.sweep(session.observed, session.project.spec_paths)
             _idle(common, plan_)
             return
-        wiring.check_access(common, place)
+        access.check_access(common, place)
         if plan_.work or plan_.unknown or _prunes(plan_, given):
             consent(common, plan_, yes, bool(saved), session.endpoint)
 
-        def again(fresh: wiring.Session) -> Plan:
+        def again(fresh: Session) -> Plan:
             return replanned(common, fresh, given)
 
         policy = session.policy(prune=bool(given.get("prune")), replace_edited=bool(given.get("replace_edited")))
@@ -100,7 +102,7 @@ def _saved(common: Common, paths: tuple[str, ...], shaping: list[str]) -> dict[s
     return read_saved(common.folder / named[0])
 
 
-def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], saved: dict[str, Any] | None) -> Plan:
+def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict[str, Any] | None) -> Plan:
     """The plan now; of a saved one exactly what was saved, or nothing."""
     if saved is None:
         return replanned(common, session, given)
@@ -117,7 +119,7 @@ def _agreed(common: Common, session: wiring.Session, given: dict[str, Any], save
     return plan_
 
 
-def _show(common: Common, session: wiring.Session, plan_: Plan, keep_going: bool) -> None:
+def _show(common: Common, session: Session, plan_: Plan, keep_going: bool) -> None:
     talk = common.talk
     if talk.as_json:
         talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.endpoint)}))
@@ -129,7 +131,7 @@ def _prunes(plan_: Plan, given: dict[str, Any]) -> bool:
     return bool(given.get("prune")) and bool(plan_.orphans)
 
 
-def guard(session: wiring.Session, plan_: Plan, max_jobs: int | None, keep_going: bool) -> None:
+def guard(session: Session, plan_: Plan, max_jobs: int | None, keep_going: bool) -> None:
     """What stands between a plan and any money."""
     if plan_.invalid and not keep_going:
         raise UsageError(
@@ -217,9 +219,9 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
     place = wiring.find(common, paths)
     stop = Stop()
 
-    def narrow(session: wiring.Session) -> Plan:
+    def narrow(session: Session) -> Plan:
         policy = replace(session.policy(restore_edited=force), store="git")
-        accept = wiring.chosen(common, session, paths, tags)
+        accept = scope.chosen(common, session, paths, tags)
         whole = session.plan(policy)
         free = tuple(
             action for action in whole.actions if _brings_back(action) and (accept is None or accept(action.key))
@@ -227,7 +229,7 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         return Plan(actions=free, unknown=whole.unknown)
 
     with wiring.holding(common, place.home, "fetch"):
-        wiring.check_access(common, place)
+        access.check_access(common, place)
         session = wiring.look(place)
         plan_ = narrow(session)
         if not plan_.actions:

@@ -12,12 +12,12 @@ from typing import Protocol
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Outcome, Task, Tools
-from sumesync.cli import wiring
+from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import colours, is_terminal
 from sumesync.core import schedule
 from sumesync.core.action import Plan, Policy
-from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import amount
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.host import Stop, SystemClock, ThreadWorkers
@@ -39,29 +39,28 @@ class How:
 
 def execute(
     common: Common,
-    session: wiring.Session,
+    session: Session,
     plan_: Plan,
-    remake: Callable[[wiring.Session], Plan],
+    remake: Callable[[Session], Plan],
     stop: Stop,
     how: How,
 ) -> tuple[Outcome, Plan]:
     """Connect, make sure that everything is still as it was agreed to, and run the loop."""
-    place = wiring.Place(
-        session.home, session.config, session.schemas, session.project.config_problems, session.endpoint
-    )
-    workers = ThreadWorkers()
+    place = Place(session.home, session.config, session.schemas, session.project.config_problems, session.endpoint)
+    workers, clock = ThreadWorkers(), SystemClock()
+    since = clock.monotonic()  # what is asked of Sume before the loop counts, too
     stop.also(workers.wake)
-    with wiring.connected(common, place) as api:
+    with wiring.connected(common, place, how.deadline) as api:
         lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
-        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, SystemClock(), workers, show)
+        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
         outcome = Outcome()
         try:
             fresh, resent = _recovered(session, place, tools, lock, plan_ if how.pays else Plan())
             outcome.bought += resent
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
-            task = _task(common, session, plan_, lock, capacity, stop, how)
+            task = _task(common, session, plan_, lock, capacity, stop, how, since)
             session.media.sweep(session.observed, session.project.spec_paths)
             with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
                 Loop(task, tools, outcome).run()
@@ -71,18 +70,10 @@ def execute(
     return outcome, plan_
 
 
-def _greet(common: Common, session: wiring.Session, api: JobApi) -> tuple[Lock, int]:
+def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
     """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
     lock = session.state.lock
-    digest = None
-    if session.endpoint != SANDBOX:
-        account = api.account()
-        digest = workspace_digest(account.workspace_id) if account.workspace_id else None
-        if lock.workspace and digest and lock.workspace != digest:
-            raise LocalStateError(
-                "this project was paid for by another workspace than the key's; nothing was submitted",
-                "use that workspace's key; to start anew in this one, begin a new project with: sumesync init",
-            )
+    digest = access.same_workspace(api, lock, session.endpoint)
     capacity = schedule.DEFAULT_CAPACITY
     try:
         credits_ = api.credits()
@@ -100,8 +91,8 @@ def _greet(common: Common, session: wiring.Session, api: JobApi) -> tuple[Lock, 
 
 
 def _recovered(
-    session: wiring.Session, place: wiring.Place, tools: Tools, lock: Lock, agreed: Plan
-) -> tuple[wiring.Session, tuple[str, ...]]:
+    session: Session, place: Place, tools: Tools, lock: Lock, agreed: Plan
+) -> tuple[Session, tuple[str, ...]]:
     """``session``, or a new look at the project where the journal, or the workspace, changed what is known; and jobs
     of requests that were sent once more. Only those of variants in ``agreed`` may be."""
     keys = {action.key for action in agreed.actions}
@@ -126,14 +117,15 @@ def _not_dearer(agreed: Plan, now: Plan) -> Plan:
 
 def _task(
     common: Common,
-    session: wiring.Session,
+    session: Session,
     plan_: Plan,
     lock: Lock,
     capacity: int,
     stop: Stop,
     how: How,
+    since: float,
 ) -> Task:
-    local = session.endpoint == SANDBOX or wiring.is_local(common)
+    local = session.endpoint == SANDBOX or access.is_local(common)
     return Task(
         plan=plan_,
         wanted={wanted.key: wanted for wanted in session.project.wanted},
@@ -146,6 +138,7 @@ def _task(
         pace=schedule.LOCAL if local else schedule.Pace(),
         wait=how.wait,
         deadline=how.deadline,
+        since=since,
         stopping=stop,
     )
 

@@ -98,16 +98,15 @@ def some(command: _F) -> Any:
     )
 
 
-def complete_specs(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
-    """Specs and folders that begin with what was typed."""
+def complete_specs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[Any]:
+    """Specs and folders that begin with what was typed, seen from ``-C`` where that was given."""
     from click.shell_completion import CompletionItem
 
     folder, _, start = incomplete.rpartition("/")
     base = f"{folder}/" if folder else ""
     try:
-        entries = sorted(
-            os.scandir(folder or ("/" if incomplete.startswith("/") else ".")), key=lambda entry: entry.name
-        )
+        where = (context.params.get("folder") or Path()) / (folder or ("/" if incomplete.startswith("/") else "."))
+        entries = sorted(os.scandir(where), key=lambda entry: entry.name)
     except OSError:
         return []
     found = []

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from sumesync.cli import options, wiring
+from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
 from sumesync.core.action import Plan, Verb
 from sumesync.core.paths import METADATA_SUFFIX
@@ -31,7 +32,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     Needs no key and no network. Exits 64 when something is wrong.
     """
     session = wiring.look(wiring.find(common, paths, broken=True), without_lock=True)
-    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
     if talk.as_json:
@@ -94,9 +95,9 @@ def plan(
         raise Quit(first_of(codes))
 
 
-def replanned(common: Common, session: wiring.Session, asked: dict[str, Any]) -> Plan:
+def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
     """The plan for these options; a saved plan is made again from its own."""
-    regenerate = frozenset(wiring.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
+    regenerate = frozenset(scope.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
     policy = session.policy(
         retry_failed=bool(asked.get("retry_failed")),
         replace_edited=bool(asked.get("replace_edited")),
@@ -104,10 +105,10 @@ def replanned(common: Common, session: wiring.Session, asked: dict[str, Any]) ->
         prune=bool(asked.get("prune")),
         regenerate=regenerate,
     )
-    return wiring.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
+    return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
 
 
-def view(common: Common, session: wiring.Session, keep_going: bool = False) -> human.View:
+def view(common: Common, session: Session, keep_going: bool = False) -> human.View:
     return human.View(
         name=session.home.root.name,
         endpoint=session.endpoint,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from sumesync.apply.paid import recent_jobs
-from sumesync.cli import options, wiring
+from sumesync.cli import options, scope, verdicts, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Quit
-from sumesync.core.advance import turn_to
-from sumesync.core.ids import is_job_id
-from sumesync.core.recover import facts_of, recover, void
+from sumesync.core.recover import recover
 from sumesync.core.text import count, printable
-from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
-from sumesync.model import JobView, Past, Step, Submission
+from sumesync.errors import Exit, LocalStateError, SumesyncError, UsageError
+from sumesync.model import JobView, Submission
 from sumesync.render import human, machine
 
 
@@ -25,101 +23,100 @@ from sumesync.render import human, machine
 @click.argument("spec", required=False, type=click.Path(), shell_complete=options.complete_specs)
 @click.option("--adopt", metavar="JOB_ID", help="It created this job: take it, for free.")
 @click.option("--not-created", is_flag=True, help="It created none: the next apply pays again.")
+@click.option("--undo", is_flag=True, help="Take back what was said: its outcome is unknown again.")
+@click.option("--lost", metavar="JOB_ID", help="Sume has this job in flight no more: give it up, for free.")
 @click.option("--request", "prefix", metavar="KEY", help="Which request, where a spec has several.")
 @options.locks
 @options.connects
 @options.common
-def resolve(common: Common, spec: str | None, adopt: str | None, not_created: bool, prefix: str | None) -> None:
+def resolve(
+    common: Common,
+    spec: str | None,
+    adopt: str | None,
+    not_created: bool,
+    undo: bool,
+    lost: str | None,
+    prefix: str | None,
+) -> None:
     """Settle a paid request whose outcome is unknown: the connection broke after it was sent.
 
     Alone it shows what is open, and the jobs at Sume that could be it. Look at them there, then say
     which it was. sumesync never guesses: a job that looks alike could be last month's.
 
+    --undo takes back an --adopt or a --not-created that was wrong, as long as the request was not paid for again
+    since. Nothing is paid for by that; say then what is right.
+
+    --lost is for a job in flight that Sume answers with "not found" again and again. It is asked once more; after
+    that the job counts as one that expired.
+
     Exits 4 while anything is open.
     """
-    if adopt and not_created:
-        raise UsageError("--adopt and --not-created say opposite things", "say one of them")
+    given = {"--adopt": adopt, "--not-created": not_created, "--undo": undo, "--lost": lost}
+    said = [name for name, value in given.items() if value]
+    if len(said) > 1:
+        raise UsageError(f"{' and '.join(said)} are different things", "say one of them")
     place = wiring.find(common, (spec,) if spec else ())
-    if not adopt and not not_created:
+    if not said:
         _show(common, place, spec)
         return
     with wiring.holding(common, place.home, "resolve"):
         session = wiring.look(place, without_lock=True)
-        submission = _one(common, session, spec, prefix)
-        if adopt:
-            _adopt(common, place, session, submission, adopt)
+        if lost:
+            key = verdicts.give_up(
+                common, place, session, lost, scope.one_spec(common, session, spec) if spec else None
+            )
+        elif undo:
+            submission = _one(_matching(common, session, spec, session.journal.settled()), prefix, "was decided on")
+            key = submission.entry
+            verdicts.take_back(common, session, submission)
         else:
-            session.ledger.record([void(submission)])
-            session.journal.clear(submission.key)
-            common.talk.say(f"{submission.entry}: noted that no job was created. The next apply pays for it again.")
+            submission = _one(_matching(common, session, spec, _open(session)), prefix, "is open")
+            key = submission.entry
+            if adopt:
+                verdicts.adopt(common, place, session, submission, adopt)
+            else:
+                verdicts.not_created(common, session, submission)
     if common.talk.as_json:
-        common.talk.out(machine.dump({"path": submission.entry.path, "adopted": adopt, "not_created": not_created}))
+        answer: dict[str, Any] = {"path": key.path, "adopted": adopt, "not_created": not_created}
+        answer |= {"lost": lost} if lost else {"undone": True} if undo else {}
+        common.talk.out(machine.dump(answer))
 
 
-def _open(session: wiring.Session) -> tuple[Submission, ...]:
-    return recover(session.journal.list(), session.state.facts).unknown
+def _open(session: Session) -> tuple[Submission, ...]:
+    unknown = {submission.key for submission in session.state.unknown}
+    return tuple(s for s in recover(session.journal.list(), session.state.facts).unknown if s.key in unknown)
 
 
-def _one(common: Common, session: wiring.Session, spec: str | None, prefix: str | None) -> Submission:
-    """The one open request that is meant. Raises UsageError rather than guess."""
-    found = _matching(common, session, spec)
+def _one(found: list[Submission], prefix: str | None, state: str) -> Submission:
+    """The one request that is meant. Raises UsageError rather than guess."""
     if prefix:
         found = [s for s in found if s.key.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError("no paid request is open there", "see what is: sumesync resolve")
+        raise UsageError(f"no paid request {state} there", "see what is: sumesync resolve")
     shown = ", ".join(f"{s.entry} {s.key[:12]}" for s in found)
-    raise UsageError(f"several paid requests are open: {printable(shown)}", "name one: SPEC, and --request KEY")
+    raise UsageError(f"each of several paid requests {state}: {printable(shown)}", "name one: SPEC, and --request KEY")
 
 
-def _matching(common: Common, session: wiring.Session, spec: str | None) -> list[Submission]:
-    found = list(_open(session))
+def _matching(
+    common: Common, session: Session, spec: str | None, submissions: tuple[Submission, ...]
+) -> list[Submission]:
+    found = list(submissions)
     if spec is None:
         return found
     exact = [s for s in found if s.entry.path == spec]
-    return exact or [s for s in found if s.entry == wiring.one_spec(common, session, spec)]
+    return exact or [s for s in found if s.entry == scope.one_spec(common, session, spec)]
 
 
-def _adopt(common: Common, place: wiring.Place, session: wiring.Session, submission: Submission, job_id: str) -> None:
-    if not is_job_id(job_id):
-        raise UsageError(f"{printable(job_id, 80)} is not a job id")
-    other = next(
-        (f for f in session.state.facts if f.job.id == job_id and f.fingerprint != submission.fingerprint), None
-    )
-    if other is not None:
-        raise UsageError(f"{job_id} is the job of {other.key}, another request", "look again at the candidates")
-    with wiring.connected(common, place) as api:
-        try:
-            view = api.job(job_id)
-        except ApiError as error:
-            if error.status == 404:
-                raise UsageError(
-                    f"Sume has no job {job_id} in this workspace", "look again at the candidates"
-                ) from None
-            raise
-    others = [name for name in place.schemas.kinds if name != submission.kind and name in view.type]
-    if others and submission.kind not in view.type:
-        raise UsageError(
-            f"{job_id} is a job of another kind ({printable(view.type, 40)})", "look again at the candidates"
-        )
-    accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
-    session.journal.write(accepted)
-    facts = facts_of(accepted)
-    session.ledger.record(facts)
-    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in facts))
-    session.locks.patch(
-        {accepted.entry: [lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
-    )
-    session.journal.clear(accepted.key)
-    common.talk.say(
-        f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply"
-    )
-
-
-def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
+def _show(common: Common, place: Place, spec: str | None) -> None:
     session = wiring.look(place, without_lock=True)
-    found = _matching(common, session, spec)
+    found = _matching(common, session, spec, _open(session))
+    if not found and session.state.sending:
+        raise LocalStateError(
+            f"a paid request is being sent at this moment: {session.holder}",
+            "wait for it; nothing needs to be decided before it ends",
+        )
     talk = common.talk
     jobs, why = _candidates(common, place, session) if found else ((), "")
     if talk.as_json:
@@ -132,9 +129,9 @@ def _show(common: Common, place: wiring.Place, spec: str | None) -> None:
         raise Quit(Exit.ATTENTION)
 
 
-def _candidates(common: Common, place: wiring.Place, session: wiring.Session) -> tuple[tuple[JobView, ...], str]:
+def _candidates(common: Common, place: Place, session: Session) -> tuple[tuple[JobView, ...], str]:
     """The newest jobs of the workspace that no entry of ours knows, and why there are none."""
-    known = {fact.job.id for fact in session.state.facts}
+    known = {fact.job.id for fact in session.state.facts if not fact.retracted}
     try:
         with wiring.connected(common, place) as api:
             return tuple(job for job in recent_jobs(api) if job.id not in known), ""

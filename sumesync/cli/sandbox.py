@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from sumesync.cli import options
+from sumesync.cli.embedded import SANDBOX_CAPACITY, SANDBOX_CREDITS
 from sumesync.cli.options import Common
-from sumesync.cli.wiring import SANDBOX_CAPACITY, SANDBOX_CREDITS
 from sumesync.disk import schemas
 from sumesync.host import Stop
 from sumesync.render import machine

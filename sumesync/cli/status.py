@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from sumesync.cli import options, wiring
+from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
@@ -34,7 +35,7 @@ _STATES = {
 def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
     """Show where every spec stands: its state, its job, its media. Asks nobody but the disk."""
     session = wiring.look(wiring.find(common, paths))
-    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     entries = session.state.lock.entries
     talk = common.talk
     if talk.as_json:
@@ -49,7 +50,7 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
         talk.say(f"What is here cost {amount(sum(spent))} credits.")
 
 
-def _view(common: Common, session: wiring.Session) -> human.View:
+def _view(common: Common, session: Session) -> human.View:
     from sumesync.cli.plan import view
 
     return view(common, session)
@@ -59,6 +60,8 @@ def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
     state = _STATES[action.verb]
     if action.verb is Verb.KEEP and action.edited:
         state = "edited by hand"
+    elif action.reason.code is Why.SENDING:
+        state = "being sent"
     jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
     media = ", ".join(output.path for output in entry.outputs) if entry else ""
     return str(action.key), state, jobs or "-", media or "-"
@@ -87,7 +90,7 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None
     64 a spec is invalid · 3 the lock cannot be read
     """
     session = wiring.look(wiring.find(common, paths))
-    plan_ = wiring.narrowed(common, session, session.policy(), paths, tags)
+    plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = list(_findings(plan_))
     codes = plan_.codes()
     code = first_of(codes)

@@ -32,6 +32,7 @@ class Why(StrEnum):
     INVALID = "invalid"
     TAKEN = "taken"
     UNKNOWN = "unknown"
+    SENDING = "sending"
     IN_FLIGHT = "in-flight"
     UNCHANGED = "unchanged"
     EDITED = "edited"

@@ -30,6 +30,24 @@ def note_job(entry: Entry | None, fingerprint: str, job: JobRecord) -> Entry | N
     return replace(entry, history=history)
 
 
+def without_job(entry: Entry | None, fingerprint: str, job_id: str) -> Entry | None:
+    """``entry`` as if that job had never been this request's: what is left with nothing goes, and what it was before
+    is what it is again."""
+    if entry is None:
+        return None
+    pasts = [
+        replace(past, jobs=tuple(job for job in past.jobs if job.id != job_id))
+        if past.fingerprint == fingerprint
+        else past
+        for past in (*entry.history, entry.present)
+    ]
+    kept = [past for past in pasts if past.jobs or past.accepted]
+    if not kept:
+        return None
+    now = kept[-1]
+    return Entry(entry.key, now.fingerprint, now.kind, now.endpoint, now.jobs, now.accepted, tuple(kept[:-1]))
+
+
 def take_over(entry: Entry | None, origin: Entry | None, key: EntryKey, now: Past) -> Entry:
     """The entry of a renamed spec: all that the old entry knew goes with it."""
     inherited = origin.pasts if origin else ()

@@ -27,6 +27,8 @@ class Situation:
     policy: Policy
     paid: Paid
     problems: tuple[Problem, ...] = ()
+    sender: str = ""
+    """The live process that is sending its request now."""
     entry: Entry | None = None
     """What the lock says of this very path, at whichever endpoint."""
     origin: EntryKey | None = None
@@ -110,6 +112,9 @@ def _invalid(s: Situation) -> Action | None:
 def _unknown(s: Situation) -> Action | None:
     if not s.paid.unknown:
         return None
+    if s.sender:
+        text = f"its request is being sent by {s.sender}"
+        return replace(_action(s, Verb.RESUME, Why.SENDING, text), hint="wait for that run to end")
     text = "a paid request was sent and its outcome is unknown"
     action = replace(_action(s, Verb.ATTENTION, Why.UNKNOWN, text), unknown=True)
     return replace(action, hint=f"sumesync resolve {quoted(s.wanted.key.path)}")

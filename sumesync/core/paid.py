@@ -71,18 +71,34 @@ Index = Mapping[str, Paid]
 def index(lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endpoint: str) -> Index:
     """Everything paid for at ``endpoint``. Facts of another workspace are not ours to use."""
     found: dict[str, Paid] = {}
+    facts = tuple(facts)
     for fact in facts:
         if not _foreign(lock.workspace, fact.workspace):
             _add(found, fact.fingerprint, fact.kind, (fact.job,))
+    retracted = {(fact.fingerprint, fact.job.id) for fact in facts if fact.retracted}
     for key, past in pasts(lock):
         if past.endpoint == endpoint:
-            _add(found, past.fingerprint, past.kind, past.jobs)
+            # Of another branch's lock, too, a job that was taken back is not the request's.
+            jobs = (job for job in past.jobs if (past.fingerprint, job.id) not in retracted)
+            _add(found, past.fingerprint, past.kind, jobs)
             if past.accepted:
                 paid = found[past.fingerprint]
                 found[past.fingerprint] = replace(paid, accepted={**paid.accepted, key: past.accepted})
     for submission in journal:
         _add_submission(found, submission)
     return found
+
+
+def find_job(paid: Index, job_id: str) -> tuple[Paid, JobRecord] | None:
+    """The job of that id, and the request that it was paid for."""
+    found = ((each, job) for each in paid.values() for job in each.jobs if job.id == job_id)
+    return next(found, None)
+
+
+def holders(lock: Lock, job_id: str) -> tuple[EntryKey, ...]:
+    """The entries that have the job, now or in their history."""
+    found = (key for key, past in pasts(lock) if any(job.id == job_id for job in past.jobs))
+    return tuple(dict.fromkeys(found))
 
 
 def pasts(lock: Lock) -> Iterator[tuple[EntryKey, Past]]:

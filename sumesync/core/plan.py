@@ -7,7 +7,7 @@ whole project is planned always; ``only`` narrows the result afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sumesync.core import losses, metadata, placement
 from sumesync.core.action import (
@@ -60,6 +60,15 @@ class State:
     lock: Lock
     facts: tuple[Fact, ...] = ()
     journal: tuple[Submission, ...] = ()
+    sending: Mapping[str, str] = field(default_factory=dict)
+    """Submissions that a live process is sending now, by key, and that process in words. Nobody knows their outcome
+    yet, and nobody needs to decide."""
+
+    @property
+    def unknown(self) -> tuple[Submission, ...]:
+        """Paid requests whose outcome nobody knows, and nobody is about to."""
+        doubtful = (s for s in self.journal if s.step in (Step.SENDING, Step.UNKNOWN))
+        return tuple(s for s in doubtful if s.key not in self.sending)
 
 
 def plan(
@@ -84,7 +93,7 @@ def plan(
         actions=tuple(sorted(actions, key=lambda action: action.key)),
         orphans=orphans,
         collects=tuple(_collects(view, actions)),
-        unknown=tuple(s for s in state.journal if _is_unknown(s) and s.lineage == state.lock.lineage),
+        unknown=tuple(s for s in state.unknown if s.lineage == state.lock.lineage),
         other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
         replaces_other=tuple(_replaces_other(view, actions)),
         problems=project.config_problems,
@@ -192,6 +201,7 @@ def _situation(
         wanted=wanted,
         policy=view.policy,
         paid=known,
+        sender=_sender(known, view.state.sending),
         entry=entry,
         origin=origin,
         places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
@@ -351,5 +361,7 @@ def _replaces_other(view: _View, actions: Iterable[Action]) -> Iterable[str]:
         yield from (output.path for output in entry.outputs if output.path in view.observed.files)
 
 
-def _is_unknown(submission: Submission) -> bool:
-    return submission.step in (Step.SENDING, Step.UNKNOWN)
+def _sender(known: Paid, sending: Mapping[str, str]) -> str:
+    """The process that is sending this very request now; "" where there is none, or where another is open."""
+    senders = [sending.get(submission.key, "") for submission in known.unknown]
+    return senders[0] if senders and all(senders) else ""

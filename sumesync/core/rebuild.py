@@ -12,7 +12,7 @@ import tomli
 from sumesync.core import lock as locks
 from sumesync.core.advance import take_over
 from sumesync.core.lock import LockFault
-from sumesync.model import Entry, EntryKey, Lock
+from sumesync.model import Entry, EntryKey, Fact, Lock, Submission
 
 _ENTRY = re.compile(r"^\[\[entry\]\]\s*$", re.MULTILINE)
 
@@ -82,6 +82,14 @@ def _entry(block: str) -> Entry | None:
     except (tomli.TOMLDecodeError, LockFault, RecursionError, ValueError):
         return None
     return next(iter(entries.values()), None)
+
+
+def known_as(old: Salvage, journal: Iterable[Submission], facts: Iterable[Fact]) -> tuple[str | None, str | None]:
+    """The lineage and the workspace of the project, as far as anything tells; the old lock's word counts first."""
+    facts = tuple(facts)
+    lineages = [old.lineage, *(submission.lineage for submission in journal), *(fact.lineage for fact in facts)]
+    workspaces = [old.workspace, *(fact.workspace for fact in facts)]
+    return next(filter(None, lineages), None), next(filter(None, workspaces), None)
 
 
 def rebuild(lineage: str, workspace: str | None, sources: Iterable[Entry]) -> Lock:

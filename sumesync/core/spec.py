@@ -126,13 +126,23 @@ def _config_findings(table: Mapping[str, Any], schemas: Schemas) -> Iterator[Fin
             yield Finding(finding.pointer, finding.what, f'only "sandbox" may stand here; {why}')
         else:
             yield finding
+    sandbox = table.get("sandbox")
+    seconds = sandbox.get("seconds") if isinstance(sandbox, dict) else None
+    for name in seconds if isinstance(seconds, dict) else ():
+        if name not in schemas.kinds:
+            yield _no_kind(("sandbox", "seconds", name), name, schemas)
     defaults = table.get("defaults")
     for name, fields in defaults.items() if isinstance(defaults, dict) else ():
         kind = schemas.kinds.get(name)
         if kind is None:
-            yield Finding(("defaults", name), f"{printable(name, 60)} is not a kind", suggest(name, schemas.kinds))
+            yield _no_kind(("defaults", name), name, schemas)
         elif isinstance(fields, dict):
             yield from _default_findings(fields, kind, schemas)
+
+
+def _no_kind(pointer: tuple[str, ...], name: str, schemas: Schemas) -> Finding:
+    hint = suggest(name, schemas.kinds) or f"kinds: {', '.join(schemas.kinds)}"
+    return Finding(pointer, f"{printable(name, 60)} is not a kind", hint)
 
 
 def _default_findings(fields: Mapping[str, Any], kind: Kind, schemas: Schemas) -> Iterator[Finding]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from sumesync.model import EntryKey, Step, Submission
 
 FORMAT: Final = 1
 _SUFFIX: Final = ".json"
+_SETTLED: Final = ".settled"
 
 
 class LocalJournal:
@@ -39,6 +42,29 @@ class LocalJournal:
 
     def clear(self, key: str) -> None:
         atomic.remove(self._path(key))
+
+    def settle(self, key: str) -> None:
+        """Out of the journal, and kept beside it: a person decided, and may come back on it."""
+        if self._path(key).exists():
+            atomic.rename(self._path(key), self._folder / f"{key}{_SETTLED}")
+
+    def settled(self) -> tuple[Submission, ...]:
+        """What a person decided on, as it was before."""
+        with atomic.explained("read", self._folder):
+            paths = sorted(self._folder.glob(f"*{_SETTLED}"))
+        found = (self._read(path) for path in paths if not self._path(path.name.removesuffix(_SETTLED)).exists())
+        return tuple(replace(submission, step=Step.UNKNOWN, job_ids=()) for submission in found)
+
+    def forget(self, key: str) -> None:
+        """Drop what ``settle`` kept."""
+        atomic.remove(self._folder / f"{key}{_SETTLED}")
+
+    def sweep(self) -> None:
+        """Remove parts that a killed run left here. The caller holds the mutex: nobody is writing them."""
+        with suppress(OSError):
+            for name in os.listdir(self._folder):
+                if atomic.is_part(name):
+                    (self._folder / name).unlink()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{_SUFFIX}"

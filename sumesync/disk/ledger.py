@@ -6,6 +6,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from sumesync.errors import LocalStateError
 from sumesync.model import EntryKey, Fact, Step, Submission
 
 FORMAT: Final = 1
+RETRACTING: Final = 2
+"""Of a line that takes back an earlier one: a version that does not know of such lines must not read past it."""
 NAME: Final = "ledger.jsonl"
 MEND: Final = "sumesync lock rebuild"
 UPDATE: Final = "update sumesync: pip install --upgrade sumesync"
@@ -83,6 +86,10 @@ class LocalLedger:
 
 
 def _later(known: Fact, fact: Fact) -> Fact:
+    """Two lines about one job of one request. A retraction, and what comes after it, stands alone; what
+    the job wrote stays ours to replace."""
+    if fact.retracted or known.retracted:
+        return replace(fact, written=known.written | fact.written)
     return Fact(
         fact.fingerprint,
         merge(known.job, fact.job),
@@ -97,7 +104,7 @@ def _later(known: Fact, fact: Fact) -> Fact:
 
 def _table(fact: Fact) -> dict[str, Any]:
     table: dict[str, Any] = {
-        "format_version": FORMAT,
+        "format_version": RETRACTING if fact.retracted else FORMAT,
         "fingerprint": fact.fingerprint,
         "kind": fact.kind,
         "path": fact.key.path,
@@ -108,12 +115,14 @@ def _table(fact: Fact) -> dict[str, Any]:
         "written": bool(fact.written),
         "job": job_table(fact.job),
     }
+    if fact.retracted:
+        table["retracted"] = True
     return table
 
 
 def _read(line: bytes) -> Fact:
     table = json.loads(line)
-    if table["format_version"] != FORMAT:
+    if table["format_version"] not in (FORMAT, RETRACTING):
         raise LocalStateError(f"the ledger has format {table['format_version']}, newer than this sumesync", UPDATE)
     names = ("fingerprint", "kind", "path", "variant", "lineage", "submission")
     texts = [table.get(name, "") if name == "submission" else table[name] for name in names]
@@ -122,6 +131,7 @@ def _read(line: bytes) -> Fact:
         raise TypeError("a value is not text")
     fingerprint, kind, path, variant, lineage, submission = texts
     job = read_job(table["job"], "ledger")
+    retracted = table["format_version"] == RETRACTING
     # A line of before there was the word was written with the media, or says nothing of any.
     written = frozenset(output.sha256 for output in job.outputs) if table.get("written", True) else frozenset()
-    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission, written)
+    return Fact(fingerprint, job, kind, EntryKey(path, variant), workspace, lineage, submission, written, retracted)

@@ -423,6 +423,7 @@ class Desk:
         capacity: int = 4,
         wait: bool = True,
         deadline: float | None = None,
+        since: float | None = None,
     ) -> tuple[Outcome, Telling]:
         """A run, from the look at the disk to the end. Raises Crash where the fuse blows."""
         fuse = fuse or Fuse()
@@ -450,6 +451,7 @@ class Desk:
             pace=schedule.Pace(),
             wait=wait,
             deadline=deadline,
+            since=since,
             stopping=lambda: self.stopping,
         )
         Loop(task, tools, outcome).run()

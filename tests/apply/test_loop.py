@@ -233,6 +233,18 @@ def test_a_deadline_ends_the_wait_and_loses_nothing() -> None:
     assert desk.apply()[0].done == [HERO.key]
 
 
+@pytest.mark.parametrize(("before", "sent"), [(15, 1), (20, 0), (400, 0)])
+def test_a_deadline_counts_what_was_asked_before_the_loop(before: float, sent: int) -> None:
+    desk = Desk([HERO])
+    desk.sume.seconds = 500
+    start = desk.clock.at
+    desk.clock.at += before
+    outcome, _ = desk.apply(deadline=20, since=start)
+    assert outcome.codes() == {Exit.RUNNING}
+    assert desk.clock.at - start < max(before, 20) + 1
+    assert len(desk.sume.jobs) == sent
+
+
 def test_a_job_is_waited_for_as_long_as_its_kind_may_take() -> None:
     desk = Desk([HERO])
     desk.sume.seconds = 10_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
@@ -33,6 +35,11 @@ def test_what_only_one_of_two_records_knows_stays() -> None:
     assert merge(known, job("j", JobState.GONE)) == job("j", JobState.GONE, HERO_PNG, credits_=4)
     assert merge(job("j", JobState.COMPLETED), known) == known
     assert merge(known, job("j", credits_=0.0)).credits == 0
+
+
+def test_a_job_that_was_taken_back_is_not_the_requests_whoever_names_it() -> None:
+    back = replace(fact(HERO, replace(HERO_JOB, state=JobState.VOID)), retracted=True)
+    assert index(lock(HERO_DONE), [back], [], SUME)[HERO.fingerprint].jobs == ()
 
 
 def test_of_two_that_know_alike_the_later_wins() -> None:

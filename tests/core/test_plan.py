@@ -145,6 +145,24 @@ ROWS = [
         hint="sumesync resolve launch/hero.sume.toml",
     ),
     Row(
+        "a submit that a live process is sending",
+        {"journal": [submission(HERO, Step.SENDING)], "sending": {HERO_UNKNOWN.key: "process 7 (apply)"}},
+        Verb.RESUME,
+        Why.SENDING,
+        hint="wait for that run to end",
+        text="being sent by process 7 (apply)",
+    ),
+    Row(
+        "a submit that a live process is sending, and one of an earlier attempt that is unknown",
+        {
+            "journal": [submission(HERO, Step.UNKNOWN), submission(HERO, Step.SENDING, attempt=2)],
+            "sending": {submission(HERO, Step.SENDING, attempt=2).key: "process 7 (apply)"},
+        },
+        Verb.ATTENTION,
+        Why.UNKNOWN,
+        hint="sumesync resolve",
+    ),
+    Row(
         "a submit that was cut off while it was sent",
         {"journal": [submission(HERO, Step.SENDING)]},
         Verb.ATTENTION,
@@ -1237,6 +1255,9 @@ def _codes() -> Iterator[tuple[str, Plan, set[Exit]]]:
         {Exit.PENDING},
     )
     yield "unknown", planned(HERO, journal=[HERO_UNKNOWN]), {Exit.ATTENTION, Exit.PENDING}
+    out, sender = [submission(HERO, Step.SENDING)], {HERO_UNKNOWN.key: "process 7 (apply)"}
+    yield "being sent", planned(HERO, journal=out, sending=sender), {Exit.PENDING}
+    yield "being sent for a spec that is gone", planned(journal=out, sending=sender), set()
     yield "invalid", planned(problems=[BROKEN]), {Exit.USAGE, Exit.PENDING}
     yield "invalid settings", planned(config_problems=[Problem("sumesync.toml", "bad")]), {Exit.USAGE}
     yield "an orphan", planned(entries=[HERO_DONE]), {Exit.PENDING}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.recover import Recovery, facts_of, open_submissions, recover, void
+from sumesync.core.recover import Recovery, being_sent, facts_of, open_submissions, recover, void
 from sumesync.model import Fact, JobState, Step, Submission
 from tests.builders import examples, fact, job, submission
 from tests.values import HERO, HERO_FAILED, HERO_JOB, RED
@@ -53,6 +53,22 @@ ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
 @pytest.mark.parametrize(("journal", "facts", "expected"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
 def test_what_a_journal_means(journal: list[Submission], facts: list[Fact], expected: Recovery) -> None:
     assert recover(journal, facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "sent_at", "since", "now"),
+    [
+        pytest.param(Step.SENDING, 100.0, 99.0, True, id="sent-by-it"),
+        pytest.param(Step.SENDING, 100.0, 101.0, False, id="sent-before-it-began"),
+        pytest.param(Step.SENDING, 100.0, None, False, id="nobody-is-at-work"),
+        pytest.param(Step.SENDING, None, 99.0, False, id="no-time-is-known"),
+        pytest.param(Step.UNKNOWN, 100.0, 99.0, False, id="unknown-already"),
+        pytest.param(Step.INTENT, 100.0, 99.0, False, id="not-sent"),
+    ],
+)
+def test_what_a_live_process_is_sending(step: Step, sent_at: float | None, since: float | None, now: bool) -> None:
+    out = replace(submission(HERO, step), sent_at=sent_at)
+    assert being_sent([out], since) == ((out,) if now else ())
 
 
 def test_several_jobs_of_one_submission_are_all_recorded() -> None:

@@ -54,6 +54,17 @@ def test_parts_of_a_killed_write_are_not_read(tmp_path: Path) -> None:
     assert journal.list() == (WAITING,)
 
 
+def test_the_sweep_takes_parts_and_nothing_else(tmp_path: Path) -> None:
+    journal = LocalJournal(tmp_path)
+    journal.sweep()
+    journal.write(WAITING)
+    part = tmp_path / "journal" / ".sumesync-0123456789ab.part"
+    part.write_bytes(b"{")
+    journal.sweep()
+    assert journal.list() == (WAITING,)
+    assert not part.exists()
+
+
 def _broken(**changes: object) -> bytes:
     good = {"format_version": 1, **json.loads(json.dumps(_table()))}
     return json.dumps({**good, **changes}).encode()

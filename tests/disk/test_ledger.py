@@ -139,7 +139,7 @@ def test_a_salvage_keeps_every_line_that_reads_and_sets_the_rest_aside(tmp_path:
 def test_a_line_of_a_newer_sumesync_is_refused_and_never_set_aside(tmp_path: Path) -> None:
     book, path = ledger(tmp_path), tmp_path / NAME
     book.record(FACTS[:1])
-    path.write_bytes(path.read_bytes() + LINE.replace(b'"format_version": 1', b'"format_version": 2') + b"\n")
+    path.write_bytes(path.read_bytes() + LINE.replace(b'"format_version": 1', b'"format_version": 3') + b"\n")
     before = path.read_bytes()
     for look in (book.list, book.salvage):
         with pytest.raises(LocalStateError) as fault:

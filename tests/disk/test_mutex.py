@@ -57,6 +57,24 @@ def test_who_waits_is_told_once_for_whom(tmp_path: Path) -> None:
     assert f"process {process.pid}" in told[0]
 
 
+def test_who_holds_it_can_be_asked_for(tmp_path: Path) -> None:
+    assert mutex.holder(tmp_path / "nothing") is None
+    with another_process(tmp_path) as process:
+        found = mutex.holder(tmp_path)
+        assert found is not None
+        assert (found.pid, found.command) == (process.pid, "apply")
+        assert f"process {process.pid}" in str(found)
+        process.kill()
+        process.wait()
+        assert mutex.holder(tmp_path) is None, "its note is there still, and it is not"
+
+
+def test_who_asks_is_not_in_the_way_of_itself(tmp_path: Path) -> None:
+    with mutex.hold(tmp_path, "plan", 0):
+        assert mutex.holder(tmp_path) is None
+    assert mutex.holder(tmp_path) is None
+
+
 def test_it_is_free_again_when_the_holder_was_killed(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.kill()

@@ -30,11 +30,13 @@ import pytest
 import tomlkit
 
 import sumesync.api.client
+import sumesync.cli.accept
 import sumesync.cli.account
 import sumesync.cli.apply
-import sumesync.cli.mend
+import sumesync.cli.lock
 import sumesync.cli.plan
 import sumesync.cli.resolve
+import sumesync.cli.retake
 import sumesync.cli.sandbox
 import sumesync.cli.schema
 import sumesync.cli.start

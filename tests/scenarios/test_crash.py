@@ -30,6 +30,7 @@ def finish(stage: Stage, *specs: str, charges: int) -> None:
     stage.all_there(*specs)
     assert not stage.journal()
     assert not [path for path in stage.tree() if path.endswith(".part")]
+    assert not list((stage.state_folder() / "journal").glob("*.part"))
     stage.here("plan", "--exit-code", code=0)
 
 

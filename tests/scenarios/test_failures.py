@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -591,6 +592,82 @@ def test_a_job_that_sume_forgot_stays_recorded(stage: Stage) -> None:
     assert "1 to resume" in stage.here("plan", code=0).out
     assert len(stage.charges()) == 1
     stage.nothing_lost()
+
+
+def forgotten(stage: Stage) -> str:
+    """A job in flight that Sume answers with 404 from now on."""
+    stage.spec("hero", "A jar.")
+    stage.slow()
+    stage.here("apply", "--yes", "--no-wait", code=5)
+    [charge] = stage.charges()
+    stage.world.forget(charge.job_id)
+    return charge.job_id
+
+
+def test_a_job_that_sume_forgot_is_given_up_and_paid_again_only_when_asked(stage: Stage) -> None:
+    job_id = forgotten(stage)
+    command = f"resolve --lost {job_id}"
+    assert f"sumesync {command}" in stage.here("apply", "--yes", "--deadline", "20", code=1).text
+    stage.here(*command.split(), code=0)
+    [job] = stage.lock()["hero.sume.toml"]["jobs"]
+    assert (job["id"], job["state"], job["error"]["code"]) == (job_id, "expired", "lost")
+    stage.later()
+    assert "--retry-failed" in stage.here("apply", "--yes", code=1).text
+    assert len(stage.charges()) == 1
+    stage.here("resolve", "--lost", job_id, code=64)
+    stage.here("apply", "--yes", "--retry-failed", code=0)
+    assert len(stage.charges()) == 2
+    stage.all_there()
+    stage.nothing_lost()
+
+
+def test_a_forgotten_job_of_an_orphan_is_given_up_and_pruned(stage: Stage) -> None:
+    job_id = forgotten(stage)
+    stage.path("hero.sume.toml").unlink()
+    assert f"--lost {job_id}" in stage.here("apply", "--yes", "--prune", "--deadline", "20", code=1).text
+    assert "hero.sume.toml" in stage.lock()
+    stage.here("resolve", "--lost", job_id, code=0)
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert "hero.sume.toml" not in stage.lock()
+    stage.here("check", code=0)
+    stage.nothing_lost()
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        pytest.param({"route": "/jobs/*", "answer": {"status": 500}}, 1, id="no-answer"),
+        pytest.param({"route": "/jobs/*", "answer": {"status": 401}}, 1, id="another-answer"),
+        pytest.param({"route": "/me", "answer": {"status": 500}}, 1, id="nobody-says-whose-key-it-is"),
+        pytest.param({"route": "/jobs/never", "delay": 1}, 64, id="it-is-there"),
+    ],
+)
+def test_a_job_is_given_up_only_where_sume_says_that_there_is_none(make: Maker, rule: Any, code: int) -> None:
+    stage = make()
+    stage.spec("hero", "A jar.")
+    stage.slow()
+    stage.here("apply", "--yes", "--no-wait", code=5)
+    stage.faults(rule)
+    [charge] = stage.charges()
+    stage.here("resolve", "--lost", charge.job_id, code=code)
+    assert [job["state"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == ["accepted"]
+    stage.faults()
+    stage.later()
+    stage.here("apply", "--yes", code=0)
+    stage.all_there()
+    assert len(stage.charges()) == 1
+
+
+def test_in_another_workspace_no_job_is_given_up(make: Maker) -> None:
+    stage, other = make(), make(workspace_id="ws_another")
+    job_id = forgotten(stage)
+    elsewhere = {"SUME_API_BASE_URL": other.sume.running.base_url}
+    assert "another workspace" in stage.here("resolve", "--lost", job_id, code=3, env=elsewhere).err
+    stage.spec("lid", "A lid.")
+    stage.here("resolve", "lid", "--lost", job_id, code=64)
+    for wrong in ("job_nobody", "../x"):
+        stage.here("resolve", "--lost", wrong, code=64)
+    stage.here("resolve", "--lost", job_id, "--not-created", code=64)
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])

@@ -368,3 +368,20 @@ def test_several_pictures_of_one_request(stage: Stage) -> None:
 def test_changing_nothing_but_where_you_stand(launch: Stage) -> None:
     assert "Nothing to do" in launch.run("apply", "--yes", cwd="launch", code=0).out
     assert "launch/demo.sume.toml" in launch.run("status", "demo", cwd="launch", code=0).out
+
+
+@pytest.mark.parametrize(
+    ("line", "cwd", "expected"),
+    [
+        pytest.param("sumesync plan h", "", "plain,hero.sume.toml", id="here"),
+        pytest.param("sumesync plan -C shop h", "..", "", id="a-folder-without"),
+        pytest.param("sumesync plan -C project h", "..", "plain,hero.sume.toml", id="there"),
+        pytest.param("sumesync resolve -C project launch/d", "..", "plain,launch/dusk.sume.toml", id="a-folder-there"),
+    ],
+)
+def test_specs_are_completed_from_the_folder_that_counts(stage: Stage, line: str, cwd: str, expected: str) -> None:
+    stage.spec("hero", "A jar.")
+    stage.spec("launch/dusk", "Dusk.")
+    stage.write("../shop/note.txt", "")
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_SUMESYNC_COMPLETE": "bash_complete"}
+    assert stage.run(env=words, cwd=cwd).out.split() == expected.split()

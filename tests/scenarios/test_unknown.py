@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sumesync.sandbox.settings import Idempotency
 
 from .conftest import Maker
-from .stage import Stage
+from .stage import KILLED, Stage
 
 POST = {"method": "POST", "route": "/images/generations"}
 
@@ -70,6 +71,26 @@ def test_what_is_unknown_is_not_sent_again(make: Maker, fault: dict[str, object]
     stage.nothing_lost()
     stage.here("plan", "--exit-code", code=0)
     assert "No paid request is open" in stage.here("resolve", code=0).text
+
+
+def test_what_a_live_process_is_sending_is_not_unknown(make: Maker) -> None:
+    stage = make({**POST, "delay": 1, "after": True, "times": 1})
+    stage.spec("hero", "A jar.")
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    assert [step["step"] for step in stage.journal()] == ["sending"]
+    said = f"being sent by process {process.pid}"
+    assert said in stage.here("plan", "--exit-code", code=2).text
+    assert said in stage.here("check", code=2).text
+    assert "being sent" in stage.here("status", code=0).out
+    assert stage.here("check", "--json", code=2).json["exit_code"] == 2
+    for args in ((), ("--json",), ("hero", "--not-created"), ("hero", "--adopt", stage.charges()[0].job_id)):
+        refused = stage.here("resolve", *args, code=3)
+        assert f"process {process.pid}" in refused.err
+    stage.sume.gate.open()
+    stage.end(process, code=0)
+    stage.all_there("hero")
+    assert len(stage.charges()) == 1
 
 
 def test_no_more_of_its_kind_is_sent_and_the_rest_goes_on(make: Maker) -> None:
@@ -146,6 +167,26 @@ def test_it_stays_unknown_when_its_spec_is_deleted(make: Maker) -> None:
     assert len(stage.charges()) == 1
 
 
+@pytest.mark.parametrize("created", [True, False], ids=["adopted", "not-created"])
+def test_in_a_worktree_without_a_lock_it_is_settled_as_the_message_says(make: Maker, created: bool) -> None:
+    stage = lose(make, {"drop": "after-creating" if created else "after-reading"}, int(created))
+    other = stage.worktree("second", "-b", "second")
+    other.path("sume.lock").unlink()
+    other.spec("lid", "A lid.")
+    refused = other.here("apply", "--yes", code=3)
+    assert "1 paid request in progress" in refused.err
+    assert "sumesync resolve" in refused.err
+    assert "hero.sume.toml" in other.here("resolve", code=4).out
+    verdict = ("--adopt", stage.charges()[0].job_id) if created else ("--not-created",)
+    other.here("resolve", *verdict, code=0)
+    other.here("apply", "--yes", code=0)
+    other.all_there("lid")
+    assert stage.paid() == (["A jar.", "A lid."] if created else ["A lid."])
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert sorted(stage.paid()) == ["A jar.", "A lid."]
+
+
 def test_adopting_what_is_not_it_is_refused(make: Maker) -> None:
     stage = make()
     stage.spec("first", "The first.")
@@ -173,6 +214,100 @@ def test_not_created_is_a_persons_word_and_the_next_attempt_has_its_own_key(make
     keys = [charge.idempotency_key for charge in stage.charges()]
     assert len(set(keys)) == 2
     assert stage.lock()["hero.sume.toml"]["jobs"][-1]["attempt"] == 2
+
+
+def wrongly_adopted(make: Maker) -> tuple[Stage, str, str]:
+    """A colleague's job was taken for the one of the spec: (stage, that job, the right one)."""
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    [right] = [charge.job_id for charge in stage.charges()]
+    stage.world.create("image", {"prompt": "Another jar."}, "somebody-elses-key")
+    [wrong] = [charge.job_id for charge in stage.charges() if charge.job_id != right]
+    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    return stage, wrong, right
+
+
+@pytest.mark.parametrize("collected", [False, True], ids=["at-once", "after-it-was-downloaded"])
+def test_a_wrong_job_is_given_back_and_the_right_one_taken(make: Maker, collected: bool) -> None:
+    stage, wrong, right = wrongly_adopted(make)
+    if collected:
+        stage.here("apply", "--yes", code=0)
+        assert wrong.encode() in stage.path("hero.png").read_bytes()
+    stage.here("resolve", "hero", "--undo", code=0)
+    assert [step["step"] for step in stage.journal()] == ["unknown"]
+    for args in (("plan", "--exit-code"), ("check",), ("apply", "--yes"), ("apply", "--yes", "--retry-failed")):
+        assert "sumesync resolve hero.sume.toml" in stage.here(*args, code=4).text, args
+    [shown] = stage.here("resolve", "--json", code=4).json["open"]
+    assert {job["job"] for job in shown["candidates"]} == {wrong, right}
+    stage.here("resolve", "hero", "--undo", code=64)
+    stage.here("resolve", "hero", "--adopt", right, code=0)
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [right]
+    assert right.encode() in stage.path("hero.png").read_bytes()
+    assert stage.posts() == 1
+    stage.here("check", code=0)
+    stage.here("lock", "rebuild", code=0)
+    stage.here("check", code=0)
+
+
+def test_a_job_that_was_given_back_can_be_taken_again(make: Maker) -> None:
+    stage, wrong, _ = wrongly_adopted(make)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    stage.here("apply", "--yes", code=0)
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [wrong]
+    assert stage.posts() == 1
+
+
+def test_a_lock_that_was_committed_with_the_wrong_job_does_not_bring_it_back(make: Maker) -> None:
+    stage, _, right = wrongly_adopted(make)
+    stage.here("apply", "--yes", code=0)
+    stage.commit()
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.git("checkout", "-q", "--", ".")
+    stage.here("apply", "--yes", code=4)
+    stage.here("resolve", "hero", "--adopt", right, code=0)
+    stage.here("apply", "--yes", code=0)
+    assert stage.posts() == 1
+    assert right.encode() in stage.path("hero.png").read_bytes()
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [right]
+
+
+def test_no_job_was_created_can_be_taken_back_until_it_was_paid_again(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    stage.here("resolve", "hero", "--undo", code=64)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("resolve", "hero", "--undo", code=0)
+    stage.here("apply", "--yes", code=4)
+    stage.here("resolve", "hero", "--not-created", code=0)
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 2
+    assert "tried again since" in stage.here("resolve", "hero", "--undo", code=64).err
+    assert not stage.journal()
+    stage.here("check", code=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
+def test_killed_while_it_is_taken_back_it_is_one_or_the_other(make: Maker) -> None:
+    for at in range(1, 60):
+        stage, wrong, right = wrongly_adopted(make)
+        stage.here("apply", "--yes", code=0)
+        died = stage.crash(at, "resolve", "hero", "--undo").code == KILLED
+        ended = stage.here("apply", "--yes").code
+        assert ended in (0, 4), f"killed at step {at}"
+        if ended == 0:
+            assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [wrong]
+            stage.here("resolve", "hero", "--undo", code=0)
+        stage.here("resolve", "hero", "--adopt", right, code=0)
+        stage.here("apply", "--yes", code=0)
+        assert right.encode() in stage.path("hero.png").read_bytes()
+        assert stage.posts() == 1
+        stage.close()
+        if not died:
+            return
+    raise AssertionError("it never ended")
 
 
 @pytest.mark.parametrize(("fault", "charged"), LOST)

@@ -1,0 +1,80 @@
+"""What a command works on: a project with its settings, and one look at all that is known of it. Values; ``wiring``
+fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.placement import Ours, ours
+from sumesync.core.plan import Project, State, plan
+from sumesync.core.spec import Config, Schemas
+from sumesync.disk import observe
+from sumesync.disk.journal import LocalJournal
+from sumesync.disk.ledger import LocalLedger
+from sumesync.disk.lockfile import LockFile
+from sumesync.disk.outputs import OutputFiles
+from sumesync.disk.project import Home
+from sumesync.errors import Problem
+from sumesync.model import SANDBOX, SUME, EntryKey
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A project and its settings, before anything else of it is read."""
+
+    home: Home
+    config: Config
+    schemas: Schemas
+    problems: tuple[Problem, ...]
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One look at a project, and the adapters of the endpoint that counts."""
+
+    home: Home
+    config: Config
+    schemas: Schemas
+    endpoint: str
+    locks: LockFile
+    ledger: LocalLedger
+    journal: LocalJournal
+    media: OutputFiles
+    project: Project
+    state: State
+    observed: Observed
+    lock_exists: bool
+    holder: str
+    """The live process that is at work here, where that was asked: while a request is being sent."""
+    _asked: dict[str, str] = field(default_factory=dict)
+    _vouched: set[str] = field(default_factory=set)
+
+    def policy(self, **asked: object) -> Policy:
+        base = Policy(self.endpoint, self.config.store, self.config.max_jobs)
+        return replace(base, **asked)  # type: ignore[arg-type]
+
+    def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
+        """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the
+        other endpoint's ledger say of them."""
+        while True:
+            made = plan(self.project, self.state, self._known(), policy, self.schemas.kinds, first)
+            if not made.doubts:
+                return made
+            self._ask(made.doubts)
+
+    @property
+    def own(self) -> Ours:
+        return ours(self.state.lock, self.state.facts, self._known())
+
+    def _known(self) -> Observed:
+        return replace(self.observed, committed=dict(self._asked), vouched=frozenset(self._vouched))
+
+    def _ask(self, paths: Iterable[str]) -> None:
+        other = self.home.state(SUME if self.endpoint == SANDBOX else SANDBOX)
+        for fact in LocalLedger(other, LocalJournal(other)).list():
+            self._vouched.update(fact.written)
+        files = {path: self.observed.files[path] for path in paths}
+        self._asked.update(observe.committed(self.home, files))

@@ -1,0 +1,137 @@
+"""What a person decided about a paid request, checked with Sume as far as it tells, and recorded. The caller holds the
+mutex."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from sumesync.cli import access, wiring
+from sumesync.cli.options import Common
+from sumesync.cli.session import Place, Session
+from sumesync.core import metadata
+from sumesync.core.advance import note_job, turn_to, without_job
+from sumesync.core.decide import quoted
+from sumesync.core.ids import is_job_id
+from sumesync.core.paid import find_job, holders, index
+from sumesync.core.recover import facts_of, lost, retractions, void
+from sumesync.core.text import printable
+from sumesync.errors import ApiError, UsageError
+from sumesync.model import Entry, EntryKey, Fact, JobView, Past, Step, Submission
+
+_LOOK = "look again at the candidates"
+
+
+def adopt(common: Common, place: Place, session: Session, submission: Submission, job_id: str) -> None:
+    """``job_id`` is what the request created."""
+    _named(job_id)
+    facts = (fact for fact in session.state.facts if fact.job.id == job_id and not fact.retracted)
+    other = next((fact for fact in facts if fact.fingerprint != submission.fingerprint), None)
+    if other is not None:
+        raise UsageError(f"{job_id} is the job of {other.key}, another request", _LOOK)
+    view = _asked(common, place, session, job_id)
+    if view is None:
+        raise UsageError(f"Sume has no job {job_id} in this workspace", _LOOK)
+    others = [name for name in place.schemas.kinds if name != submission.kind and name in view.type]
+    if others and submission.kind not in view.type:
+        raise UsageError(f"{job_id} is a job of another kind ({printable(view.type, 40)})", _LOOK)
+    accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
+    session.journal.write(accepted)
+    recorded = facts_of(accepted)
+    session.ledger.record(recorded)
+    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in recorded))
+    # A lock from before a retraction (a checkout) may still have what was taken back.
+    back = (f for f in session.state.facts if f.retracted and f.fingerprint == past.fingerprint and f.job.id != job_id)
+    dropped = [partial(_dropped, fact) for fact in back]
+    session.locks.patch(
+        {accepted.entry: [*dropped, lambda entry: turn_to(entry, accepted.entry, past)]}, session.state.lock.lineage
+    )
+    session.journal.settle(accepted.key)
+    common.talk.say(
+        f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply"
+    )
+
+
+def not_created(common: Common, session: Session, submission: Submission) -> None:
+    """The request created no job."""
+    session.ledger.record([void(submission)])
+    session.journal.settle(submission.key)
+    common.talk.say(f"{submission.entry}: noted that no job was created. The next apply pays for it again.")
+
+
+def take_back(common: Common, session: Session, submission: Submission) -> None:
+    """The decision on ``submission`` was wrong: its outcome is unknown again, and nothing of its kind is paid for until
+    it is settled. The ledger's retraction comes last but for what was kept: until then the old decision holds."""
+    taken = retractions(submission, session.state.facts)
+    for fact in taken:
+        keys = holders(session.state.lock, fact.job.id)
+        for key in keys:
+            _remove_metadata(session, key, fact)
+        changes = {key: [partial(_dropped, fact)] for key in keys}
+        if changes:
+            session.locks.patch(changes, session.state.lock.lineage)
+    session.journal.write(submission)
+    session.ledger.record(taken)
+    session.journal.forget(submission.key)
+    spec = quoted(submission.entry.path)
+    common.talk.say(f"{submission.entry}: its outcome is unknown again. Settle it: sumesync resolve {spec}")
+
+
+def _dropped(fact: Fact, entry: Entry | None) -> Entry | None:
+    return without_job(entry, fact.fingerprint, fact.job.id)
+
+
+def _remove_metadata(session: Session, key: EntryKey, fact: Fact) -> None:
+    """Metadata that tell of the job would bring it back with ``lock rebuild``."""
+    path = metadata.path_of(key)
+    text = session.media.read_text(path)
+    told = metadata.read(text).entry if text is not None else None
+    if told is not None and any(job.id == fact.job.id for past in (*told.history, told.present) for job in past.jobs):
+        session.media.remove_text(path)
+
+
+def give_up(common: Common, place: Place, session: Session, job_id: str, only: EntryKey | None) -> EntryKey:
+    """Nothing comes of a job in flight any more: only where Sume answers, in this very workspace, that it has none."""
+    _named(job_id)
+    state = session.state
+    found = find_job(index(state.lock, state.facts, state.journal, session.endpoint), job_id)
+    if found is None:
+        raise UsageError(f"{job_id} is no job of this project", "see which are: sumesync status")
+    paid, job = found
+    if not job.state.in_flight:
+        raise UsageError(f"{job_id} is not in flight: it is {job.state}", "there is nothing to give up")
+    keys = holders(state.lock, job_id)
+    known = next((fact for fact in state.facts if fact.job.id == job_id), None)
+    sent = next((s.entry for s in state.journal if job_id in s.job_ids), EntryKey(""))
+    key = known.key if known else keys[0] if keys else sent
+    if only is not None and only not in (*keys, key):
+        raise UsageError(f"{job_id} is a job of {key}, not of {only}", "name the spec that it is of, or none")
+    view = _asked(common, place, session, job_id)
+    if view is not None:
+        raise UsageError(f"Sume has {job_id} still ({printable(view.status, 40)})", "collect it: sumesync apply")
+    ended = lost(job)
+    fact = Fact(paid.fingerprint, ended, paid.kind, key, state.lock.workspace, state.lock.lineage)
+    session.ledger.record([replace(known, job=ended) if known else fact])
+    if keys:
+        changes = {each: [lambda entry: note_job(entry, paid.fingerprint, ended)] for each in keys}
+        session.locks.patch(changes, state.lock.lineage)
+    again = f"sumesync apply --retry-failed {quoted(key.path)}"
+    common.talk.say(f"{key}: {job_id} is given up. To pay for another try: {again}")
+    return key
+
+
+def _named(job_id: str) -> None:
+    if not is_job_id(job_id):
+        raise UsageError(f"{printable(job_id, 80)} is not a job id")
+
+
+def _asked(common: Common, place: Place, session: Session, job_id: str) -> JobView | None:
+    """The job as Sume shows it; None: it answers that there is none in this project's workspace."""
+    with wiring.connected(common, place) as api:
+        access.same_workspace(api, session.state.lock, session.endpoint)
+        try:
+            return api.job(job_id)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
