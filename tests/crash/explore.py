@@ -70,6 +70,8 @@ class Explorer:
     idempotency: Idempotency
     stride: int = 1
     figures: Figures = field(default_factory=Figures)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    """The deeds after which a person had to decide."""
     _weather: Weather = CALM
     _finished: set[str] = field(default_factory=set)
     _recovered: set[str] = field(default_factory=set)
@@ -243,7 +245,7 @@ class Explorer:
             run = self._run(self.story.finish, FREE)
             if run.result.code != 4:
                 break
-            self.figures.counts["asked"] += 1
+            self.asked.append(self._trail)
             self._resolve()
         self._finally(run)
         self._finished.add(mark)

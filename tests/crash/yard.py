@@ -72,6 +72,8 @@ class Yard:
     stage: Stage
     scratch: Path
     zygote: subprocess.Popen[str]
+    sabotage: str = ""
+    """The step of the protocol that all runs leave out, to see it noticed."""
     runs: int = 0
 
     def script(self, *rules: Any) -> None:
@@ -132,6 +134,7 @@ class Yard:
             "env": self.stage.environment(),
             "orders": packed(orders),
             "origins": self._origins(),
+            "sabotage": self.sabotage,
         }
         self.zygote.stdin.write(json.dumps(order) + "\n")
         self.zygote.stdin.flush()

@@ -22,6 +22,7 @@ from typing import Any
 from sumesync import host
 from sumesync.model import Done
 from tests.crash.probe import Deed, Probe, unpacked
+from tests.crash.sabotage import SABOTAGES
 from tests.scenarios import stage
 
 PATIENCE = 60
@@ -67,6 +68,8 @@ def _be(order: dict[str, Any]) -> None:
         orders = unpacked(order["orders"])
         probe = Probe(root, {int(port): name for port, name in order["origins"].items()}, orders)
         probe.install()
+        if order["sabotage"]:
+            SABOTAGES[order["sabotage"]]()  # around the probe: what it skips was not done
         code = _run(order["args"])
         _flush()
         if orders.deed is Deed.WATCH:
