@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
-from sumesync.api.reading import Unreadable, as_list, as_object, number_of, shown, snake, text_of, walk
+from sumesync.api.reading import Unreadable, as_list, as_object, number_of, private_texts, shown, snake, text_of, walk
 from sumesync.model import Account, Credits, Json
 
 # Likely names, the likeliest first; a dict under one of them is looked into by the second list.
@@ -65,7 +66,7 @@ _FIGURES = 100  # as many as a person would read
 _PREFIX = re.compile(r"[\x21-\x7e]{1,32}")
 
 
-def read_account(payload: Json) -> Account:
+def read_account(payload: Json, secrets: Iterable[str] = ()) -> Account:
     """``GET /me``: ``user``, ``workspace`` and ``api_key`` (seen), possibly inside ``data`` (sister).
 
     Raises Unreadable when it is no object; any field may be missing.
@@ -74,12 +75,13 @@ def read_account(payload: Json) -> Account:
     workspace, key = as_object(root.get("workspace")), as_object(root.get("api_key"))
     raw_id = workspace.get("id", root.get("workspace_id", key.get("workspace_id")))
     prefix = text_of(key, "prefix", "key_prefix")
+    hidden = (*secrets, *private_texts(payload))
     return Account(
         workspace_id=str(raw_id) if isinstance(raw_id, str | int) and not isinstance(raw_id, bool) else None,
-        workspace_name=_name(workspace, "name", "title", "slug"),
-        user_name=_name(as_object(root.get("user")), "name", "full_name", "display_name", "username"),
+        workspace_name=_name(workspace, hidden, "name", "title", "slug"),
+        user_name=_name(as_object(root.get("user")), hidden, "name", "full_name", "display_name", "username"),
         key_prefix=prefix if _PREFIX.fullmatch(prefix) else None,
-        scopes=_scopes(key.get("scopes", root.get("scopes"))),
+        scopes=_scopes(key.get("scopes", root.get("scopes")), hidden),
     )
 
 
@@ -90,22 +92,23 @@ def _root(payload: Json, why: str) -> dict[str, Json]:
     return data if isinstance(data, dict) else payload
 
 
-def _name(source: Mapping[str, Json], *names: str) -> str | None:
-    return shown(text_of(source, *names), limit=120) or None
+def _name(source: Mapping[str, Json], hidden: Iterable[str], *names: str) -> str | None:
+    return shown(text_of(source, *names), hidden, limit=120) or None
 
 
-def _scopes(value: Json) -> tuple[str, ...]:
+def _scopes(value: Json, hidden: Iterable[str]) -> tuple[str, ...]:
     words = value.replace(",", " ").split() if isinstance(value, str) else as_list(value)
-    return tuple(shown(word, limit=80) for word in words[:_FIGURES] if isinstance(word, str))
+    return tuple(shown(word, hidden, limit=80) for word in words[:_FIGURES] if isinstance(word, str))
 
 
-def read_credits(payload: Json) -> Credits:
+def read_credits(payload: Json, secrets: Iterable[str] = ()) -> Credits:
     """``GET /credits``: what is there, under whichever name. Raises Unreadable when it is no object.
 
     A capacity below 1 is "not told": it would stop every run without a reason that anybody could see.
     """
     root = _root(payload, "the answer tells of no credits")
-    objects = list(_objects(root))
+    hidden = (*secrets, *private_texts(payload))
+    objects = list(islice(_objects(root), _FIGURES))
     capacity = _whole(_figure(objects, _CAPACITY, _CAPACITY_PARTS))
     active = _figure(objects, _ACTIVE, [])
     if active is None:
@@ -114,16 +117,21 @@ def read_credits(payload: Json) -> Credits:
         remaining=_figure(objects, _REMAINING, _REMAINING_PARTS),
         capacity=capacity if capacity and capacity > 0 else None,
         active=_whole(active),
-        plan=_plan(root),
-        figures=dict(_figures(root)),
+        plan=_plan(root, hidden),
+        figures=dict(_figures(root, hidden)),
     )
 
 
 def _objects(root: dict[str, Json]) -> Iterator[dict[str, Json]]:
-    yield root
+    """The outermost objects, their names spelt one way."""
+    yield _snaked(root)
     for path, value in walk(root):
         if isinstance(value, dict) and len(path) <= 3:
-            yield value
+            yield _snaked(value)
+
+
+def _snaked(value: Json) -> dict[str, Json]:
+    return {snake(key): item for key, item in as_object(value).items()}
 
 
 def _figure(
@@ -132,8 +140,8 @@ def _figure(
     """The figure of the first of ``names`` that any object has: outer objects before inner ones."""
     for name in names:
         for place in objects:
-            value = {snake(key): item for key, item in place.items()}.get(name)
-            nested = {snake(key): item for key, item in as_object(value).items()}
+            value = place.get(name)
+            nested = _snaked(value)
             tries = [number_of(nested.get(part)) for part in parts]
             found = [*([] if only_parts else [number_of(value)]), *tries]
             figure = next((f for f in found if f is not None), None)
@@ -146,16 +154,16 @@ def _whole(value: float | None) -> int | None:
     return int(value) if value is not None and value >= 0 else None
 
 
-def _plan(root: Mapping[str, Json]) -> str | None:
+def _plan(root: Mapping[str, Json], hidden: Iterable[str]) -> str | None:
     for name in _PLAN:
         value = root.get(name)
         plan = value if isinstance(value, str) else text_of(as_object(value), *_PLAN_PARTS)
         if plan.strip():
-            return shown(plan, limit=80)
+            return shown(plan, hidden, limit=80)
     return None
 
 
-def _figures(root: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+def _figures(root: dict[str, Json], hidden: Iterable[str]) -> Iterator[tuple[str, Json]]:
     count = 0
     for path, value in walk(root, _is_private):
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -163,8 +171,8 @@ def _figures(root: dict[str, Json]) -> Iterator[tuple[str, Json]]:
         count += 1
         if count > _FIGURES:
             return
-        name = shown(".".join(map(str, path)), limit=120)
-        yield name, shown(value, limit=120) if isinstance(value, str) else value
+        name = shown(".".join(map(str, path)), hidden, limit=120)
+        yield name, shown(value, hidden, limit=120) if isinstance(value, str) else value
 
 
 def _is_private(key: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sumesync.api.jobs import job_ids, request_id_of
-from sumesync.api.reading import Unreadable, as_list, as_object, parse, shown, text_of, walk
+from sumesync.api.reading import Unreadable, as_list, as_object, parse, private_texts, shown, text_of
 from sumesync.errors import ApiError
 from sumesync.model import Accepted, Json, Refused, SubmitResult, Throttled, Unclear
 
@@ -49,7 +49,7 @@ def error_body(answer: Answer, secrets: Iterable[str] = ()) -> ErrorBody:
     """``{"error":{"code","message","details"},"request_id"}`` (seen); the id also as a header (sister);
     ``error`` also as a string; anything else, HTML or nothing included, tells only what headers tell.
 
-    ``secrets``, and whatever the body itself calls a workspace id, are taken out of the message.
+    ``secrets``, and whatever the body itself calls private (``private_texts``), are taken out of the message.
     """
     try:
         payload = parse(answer.body)
@@ -60,7 +60,7 @@ def error_body(answer: Answer, secrets: Iterable[str] = ()) -> ErrorBody:
     error = as_object(root.get("error"))
     told = error or root
     message = text_of(root, "error") or text_of(told, "message", "detail", "title")
-    hidden = [*secrets, *_workspace_ids(payload)]
+    hidden = [*secrets, *private_texts(payload)]
     parts = [message, *_details(told)]
     headers = answer.headers
     return ErrorBody(
@@ -71,6 +71,7 @@ def error_body(answer: Answer, secrets: Iterable[str] = ()) -> ErrorBody:
             error.get("request_id"),
             headers.get("x-sume-request-id"),
             headers.get("x-request-id"),
+            secrets=hidden,
         ),
     )
 
@@ -86,15 +87,6 @@ def _details(error: Mapping[str, Json]) -> Iterator[str]:
             where = ".".join(str(part) for part in path[:8] if isinstance(part, str | int))
         if what:
             yield f"{where}: {what}" if where else what
-
-
-def _workspace_ids(payload: Json) -> list[str]:
-    found = []
-    for path, value in walk(payload):
-        names = ["", *(str(p).lower() for p in path)]
-        if isinstance(value, str) and (names[-1] == "workspace_id" or names[-2:] == ["workspace", "id"]):
-            found.append(value)
-    return found
 
 
 def retry_after(headers: Mapping[str, str], now: float, cap: float = WAIT_CAP) -> float | None:

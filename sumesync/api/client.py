@@ -110,20 +110,22 @@ class SumeClient:
     # --- reads: free, and tried again -------------------------------------------------------------
 
     def account(self) -> Account:
-        account = self._read("/me", "this account", wire.read_account)
+        account = self._read("/me", "this account", lambda told: wire.read_account(told, self._secrets))
         if account.workspace_id:
             self._secrets = tuple(dict.fromkeys((*self._secrets, account.workspace_id)))
         return account
 
     def credits(self) -> Credits:
-        return self._read("/credits", "the credits", wire.read_credits)
+        return self._read("/credits", "the credits", lambda told: wire.read_credits(told, self._secrets))
 
     def list_jobs(self, cursor: str | None = None, limit: int = _PAGE) -> JobPage:
         query = {"limit": str(max(1, limit)), **({} if cursor is None else {"cursor": cursor})}
-        return self._read(f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor))
+        return self._read(
+            f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor, self._secrets)
+        )
 
     def job(self, job_id: str) -> JobView:
-        return self._read(_job_path(job_id), "this job", lambda told: wire.job_view(told, job_id))
+        return self._read(_job_path(job_id), "this job", lambda told: wire.job_view(told, job_id, self._secrets))
 
     def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
         path = f"{_job_path(job_id)}/result"

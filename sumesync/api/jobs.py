@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sumesync.api.reading import (
     Unreadable,
     as_list,
     as_object,
     number_of,
+    private_texts,
     shown,
     text_of,
     walk,
 )
+from sumesync.core.text import without_secrets
 from sumesync.model import JobPage, JobView, Json
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,199}")
@@ -73,9 +75,10 @@ def is_job_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and ".." not in text
 
 
-def request_id_of(*candidates: Json) -> str | None:
-    """The first of ``candidates`` that looks like a request id."""
-    fit = (c for c in candidates if isinstance(c, str) and _REQUEST_ID.fullmatch(c))
+def request_id_of(*candidates: Json, secrets: Iterable[str] = ()) -> str | None:
+    """The first of ``candidates`` that looks like a request id, and holds no secret: it is shown and committed."""
+    hidden = tuple(secrets)
+    fit = (c for c in candidates if isinstance(c, str) and _REQUEST_ID.fullmatch(c) and without_secrets(c, hidden) == c)
     return next(fit, None)
 
 
@@ -146,10 +149,11 @@ def _may_be_a_job(level: Mapping[str, Json]) -> bool:
     return not what or what.endswith(("job", "generation")) or status in _JOB_STATUSES
 
 
-def job_view(payload: Json, asked: str = "") -> JobView:
+def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> JobView:
     """A job as ``GET /jobs/{id}`` or an item of a list shows it.
 
-    ``asked`` is the id in the URL: it stands in for an absent one. Raises Unreadable when there is no
+    ``asked`` is the id in the URL: it stands in for an absent one. ``secrets``, and what the answer itself calls
+    private, are in none of its texts. Raises Unreadable when there is no
     job in ``payload``, or another job than the one asked for.
     """
     job = job_object(payload)
@@ -162,15 +166,16 @@ def job_view(payload: Json, asked: str = "") -> JobView:
     details = as_object(error)
     message = error if isinstance(error, str) else text_of(details, "message", "detail", "reason")
     kind = text_of(job, "type", "kind") or text_of(job, "object")
+    hidden = (*secrets, *private_texts(payload))
     return JobView(
         id=ident,
-        status=shown(text_of(job, "status", "state"), limit=40),
-        type="" if kind == "job" else shown(kind, limit=60),
-        created_at=_moment(job.get("created_at", job.get("created"))),
+        status=shown(text_of(job, "status", "state"), hidden, limit=40),
+        type="" if kind == "job" else shown(kind, hidden, limit=60),
+        created_at=_moment(job.get("created_at", job.get("created")), hidden),
         credits=spent(job),
-        error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), limit=80),
-        error_message=shown(message or text_of(job, "error_message", "failure_reason")),
-        request_id=request_id_of(details.get("request_id"), job.get("request_id")),
+        error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), hidden, limit=80),
+        error_message=shown(message or text_of(job, "error_message", "failure_reason"), hidden),
+        request_id=request_id_of(details.get("request_id"), job.get("request_id"), secrets=hidden),
         tokens=frozenset(v for _, v in walk(job) if isinstance(v, str) and _TOKEN.fullmatch(v)),
     )
 
@@ -187,10 +192,10 @@ def job_object(payload: Json) -> dict[str, Json]:
     return {}
 
 
-def _moment(value: Json) -> str:
+def _moment(value: Json, hidden: Iterable[str]) -> str:
     if isinstance(value, bool):
         return ""
-    return shown(str(value), limit=40) if isinstance(value, str | int | float) else ""
+    return shown(str(value), hidden, limit=40) if isinstance(value, str | int | float) else ""
 
 
 def spent(source: Mapping[str, Json]) -> float | None:
@@ -207,7 +212,7 @@ def spent(source: Mapping[str, Json]) -> float | None:
     return None
 
 
-def job_page(payload: Json, asked_cursor: str | None = None) -> JobPage:
+def job_page(payload: Json, asked_cursor: str | None = None, secrets: Iterable[str] = ()) -> JobPage:
     """A page of ``GET /jobs``: ``{"object":"list","data":[…],"has_more":…,"next_cursor":…}`` (seen for
     assets), or its sisters with ``jobs``, ``items``, a bare list, or all of it inside ``data``.
 
@@ -219,7 +224,7 @@ def job_page(payload: Json, asked_cursor: str | None = None) -> JobPage:
         items = envelope if isinstance(envelope, list) else _items(as_object(envelope))
         if items is not None:
             cursor = _cursor([as_object(e) for e in envelopes])
-            return JobPage(tuple(_views(items)), None if cursor == asked_cursor else cursor)
+            return JobPage(tuple(_views(items, tuple(secrets))), None if cursor == asked_cursor else cursor)
     raise Unreadable("the answer holds no list of jobs")
 
 
@@ -230,10 +235,10 @@ def _items(envelope: Mapping[str, Json]) -> list[Json] | None:
     return found if isinstance(found, list) else None
 
 
-def _views(items: list[Json]) -> Iterator[JobView]:
+def _views(items: list[Json], secrets: tuple[str, ...]) -> Iterator[JobView]:
     for item in items:
         try:
-            yield job_view(item)
+            yield job_view(item, secrets=secrets)
         except Unreadable:
             continue
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from sumesync.api.reading import as_list, as_object
 from sumesync.model import Json
 
 _HOPS = 8  # of $ref, so that a circle ends
+_SPELLINGS = 4  # of one path: with the base or without, with a last slash or without
 
 
 def declares_header(document: Json, route: str, base: str = "", header: str = "Idempotency-Key") -> bool:
@@ -19,7 +21,8 @@ def declares_header(document: Json, route: str, base: str = "", header: str = "I
     """
     paths = as_object(as_object(document).get("paths"))
     wanted = {route.rstrip("/"), base.rstrip("/") + route.rstrip("/")}
-    items = [_resolve(document, item) for path, item in paths.items() if path.rstrip("/") in wanted]
+    spelt = (item for path, item in paths.items() if path.rstrip("/") in wanted)
+    items = [_resolve(document, item) for item in islice(spelt, _SPELLINGS)]
     return any(
         parameter.get("in") == "header" and str(parameter.get("name")).lower() == header.lower()
         for item in items

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sumesync.core.text import printable, without_secrets
+from sumesync.core.text import printable, without_secrets, without_signed_urls
 from sumesync.model import Json
 
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -20,6 +20,24 @@ MESSAGE_LIMIT = 300
 """Characters of any text of the API's that is shown."""
 _SANITIZED = 20_000  # of a longer text nothing later is looked at: the regexes stay cheap
 _DEPTH = 64  # no documented shape is nested a tenth as deep
+_VALUES = 250_000  # a page of a hundred jobs has a few thousand; more would take seconds to walk
+_PRIVATE = frozenset(
+    [
+        "workspace_id",
+        "object_key",
+        "storage_key",
+        "s3_key",
+        "api_key",
+        "token",
+        "access_token",
+        "secret",
+        "signature",
+        "upload_url",
+        "presigned_url",
+        "signed_url",
+    ]
+)
+_PRIVATE_LIMIT = 4_000
 _INT_DIGITS = 20
 _NUMERIC = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -40,8 +58,11 @@ def parse(body: bytes) -> Json:
     """The JSON value in ``body`` (UTF-8, a BOM allowed, bad bytes replaced).
 
     NaN, infinities and numbers beyond any figure of ours become None. An object that gives one key two
-    different values is Unreadable: which one counts is anybody's guess. So is nesting too deep to parse.
+    different values is Unreadable: which one counts is anybody's guess. So is nesting too deep to parse, and more
+    values than anybody would send.
     """
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > _VALUES:
+        raise Unreadable("the answer holds too many values")
     try:
         value: Json = json.loads(
             body.decode("utf-8-sig", errors="replace"),
@@ -80,7 +101,24 @@ def _not_json(body: bytes) -> str:
 
 def shown(text: str, secrets: Iterable[str] = (), limit: int = MESSAGE_LIMIT) -> str:
     """``text`` of a stranger's as it may be printed or kept: no secrets, one line, capped."""
-    return printable(without_secrets(text[:_SANITIZED], secrets).strip(), limit)
+    return printable(without_secrets(without_signed_urls(text[:_SANITIZED]), secrets).strip(), limit)
+
+
+def private_texts(payload: Json) -> tuple[str, ...]:
+    """What an answer itself calls a workspace, a key of a storage, a token or a place to upload to: no message that
+    stands beside it may quote them."""
+    return tuple(
+        value
+        for path, value in walk(payload)
+        if isinstance(value, str) and len(value) <= _PRIVATE_LIMIT and _is_private(path)
+    )
+
+
+def _is_private(path: Path) -> bool:
+    name = snake(str(path[-1]))
+    if name == "id":
+        return len(path) > 1 and snake(str(path[-2])) == "workspace"
+    return name in _PRIVATE
 
 
 def as_object(value: Json) -> dict[str, Json]:

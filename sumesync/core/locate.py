@@ -4,6 +4,7 @@ when there is something to tell."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import tomli
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 Pointer = tuple[str | int, ...]
 Position = tuple[int, int]
+_MOST = 20_000
+"""Places that are remembered: beyond any file that a person wrote."""
 
 
 class Locator:
@@ -22,7 +25,7 @@ class Locator:
     def __init__(self, text: str) -> None:
         self._lines = text.encode("utf-8", "replace").split(b"\n")
         try:
-            self._found = dict(self._walk(text))
+            self._found = dict(islice(self._walk(text), _MOST))
         except (ImportError, RecursionError, ValueError):
             self._found = {}
 

@@ -10,6 +10,7 @@ import datetime
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sumesync.core import paths, toml
@@ -25,6 +26,7 @@ _STRUCTURE = ("kind", "take", "extra", "output", "meta")
 DEFAULT_MAX_JOBS = 100
 MOST_PROBLEMS = 50
 """Told of one file: more are not read by anybody."""
+_MOST_FOUND = 1_000  # looked for: a hostile file has as many as it has bytes, and each takes a while to word
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def read_config(path: str, data: bytes, schemas: Schemas) -> tuple[Config, tuple
         table = toml.parse(path, text)
     except toml.TomlFault as fault:
         return Config(), (fault.problem,)
-    if findings := list(_config_findings(table, schemas)):
+    if findings := list(islice(_config_findings(table, schemas), _MOST_FOUND)):
         return Config(), _located(path, text, findings)
     return (
         Config(
@@ -181,7 +183,7 @@ def resolve(
     document: Document, config: Config, schemas: Schemas, prompt: PromptFile | None = None
 ) -> Wanted | tuple[Problem, ...]:
     """The one variant of a plain spec, or everything that is wrong with it."""
-    findings = list(_spec_findings(document, schemas, prompt))
+    findings = list(islice(_spec_findings(document, schemas, prompt), _MOST_FOUND))
     if findings:
         return _located(document.path, document.text, findings)
     table = document.table
@@ -310,7 +312,6 @@ def _located(path: str, text: str, findings: list[Finding]) -> tuple[Problem, ..
     placed.sort(key=lambda pair: pair[0])
     problems = [Problem(path, f.what, f.hint, line, column) for (line, column), f in placed[:MOST_PROBLEMS]]
     if len(placed) > MOST_PROBLEMS:
-        problems.append(
-            Problem(path, f"and {len(placed) - MOST_PROBLEMS} more", "", problems[-1].line, problems[-1].column)
-        )
+        left = "many" if len(placed) == _MOST_FOUND else str(len(placed) - MOST_PROBLEMS)
+        problems.append(Problem(path, f"and {left} more", "", problems[-1].line, problems[-1].column))
     return tuple(problems)

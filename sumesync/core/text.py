@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import functools
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,12 +16,19 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # Joiners that ordinary words and emoji need; harmless by themselves.
 _ALLOWED = frozenset("\u200d\u200c")
 
-# A backslash ends it unless it is one of JSON's own escapes: the text may be JSON, and must stay so.
-_URL_QUERY = re.compile(
-    r"""(\bhttps?:(?:/|\\/){2}[^\s"'<>?#\\]*(?:\\/[^\s"'<>?#\\]*)*)[?#](?:[^\s"'<>\\]|\\u[0-9a-f]{4}|\\/)*""",
+# What may follow in a query. A backslash ends it unless it is one of JSON's own escapes: the text may be JSON, and
+# must stay so.
+_TAIL = r"""(?:[^\s"'<>\\]|\\u[0-9a-f]{4}|\\/)*+"""
+# Of any scheme, or of none ("//host/path"). All of a URL is consumed, with or without a query, and nothing is ever
+# taken back: a megabyte of "http://" is read in one go.
+_URL = re.compile(
+    r"""((?:\b[a-z][a-z0-9+.\-]{0,19}:|(?<![\w:/\\]))(?:/|\\/){2}(?:[^\s"'<>?#\\]|\\/)*+)"""
+    rf"([?#]{_TAIL})?+",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"(\bhttps?://)[^\s/@\"'<>]+@", re.IGNORECASE)
+# Without "//" before it: www.example.com/x?sig=…, x.png?token=….
+_BARE_QUERY = re.compile(r"""(?<=[^\s"'<>\\])\?[\w.%~\[\]\-]{1,100}=""" + _TAIL, re.IGNORECASE)
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.\-]{0,19}://)[^\s/@\"'<>]+@", re.IGNORECASE)
 _KEY = re.compile(r"sume_(?:live|test|sandbox)_[A-Za-z0-9_\-]+")
 _BEARER = re.compile(r"(bearer\s+)[A-Za-z0-9._~+/\-]+=*", re.IGNORECASE)
 
@@ -42,18 +52,49 @@ def _visible(char: str) -> str:
 
 def without_queries(text: str) -> str:
     """``text`` with the query, fragment and user part of every URL in it taken off: they hold signatures."""
-    return _USERINFO.sub(r"\1", _URL_QUERY.sub(r"\1", text))
+    return _USERINFO.sub(r"\1", _BARE_QUERY.sub("", _URL.sub(r"\1", text)))
+
+
+def without_signed_urls(text: str) -> str:
+    """``text`` of a server's: of a URL with a query only the host is left. What is signed is private, path and all."""
+
+    def host(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[0]
+        scheme, slashes, rest = re.split(r"((?:/|\\/){2})", match[1], maxsplit=1)
+        name = re.split(r"[/\\]", rest, maxsplit=1)[0]
+        return f"{scheme}{slashes}{name}/…"
+
+    return without_queries(_URL.sub(host, text))
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` as it may be shown or kept: no URL queries, no API key, none of ``secrets`` in any
-    encoding that an error message is likely to quote (plain, percent-encoded)."""
+    encoding that an error message is likely to quote (see ``forms_of``)."""
     for secret in secrets:
-        if len(secret) >= 6:  # shorter ones would blank ordinary words
-            for form in {secret, quote(secret, safe=""), unquote(secret)}:
-                text = text.replace(form, "[secret]")
+        if len(secret) >= 6 and (found := _forms(secret)):  # shorter ones would blank ordinary words
+            text = found.sub("[secret]", text)
     text = _KEY.sub("[key]", _BEARER.sub(r"\1[key]", text))
     return without_queries(text)
+
+
+@functools.lru_cache(maxsize=64)
+def _forms(secret: str) -> re.Pattern[str]:
+    longest_first = sorted(forms_of(secret), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+
+def forms_of(secret: str) -> frozenset[str]:
+    """How ``secret`` looks in other people's text: plain, percent-encoded, JSON-escaped, in hexadecimal, and in
+    base64 wherever in the encoded text it begins."""
+    data = secret.encode("utf-8", "replace")
+    forms = {secret, quote(secret, safe=""), unquote(secret), data.hex(), "".join(f"%{byte:02x}" for byte in data)}
+    forms |= {json.dumps(secret)[1:-1], "".join(f"\\u{ord(char):04x}" for char in secret)}
+    for before in range(3):
+        # The letters that also depend on a neighbour are left out.
+        inner = base64.b64encode(bytes(before) + data)[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
+        forms |= {inner.decode(), inner.decode().replace("+", "-").replace("/", "_")}
+    return frozenset(form for form in forms if len(form) >= 6)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

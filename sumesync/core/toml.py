@@ -10,7 +10,7 @@ import tomli
 from sumesync.errors import Problem
 
 # A spec is a prompt and some fields. The caps keep a hostile file from costing memory or stack.
-MAX_BYTES = 1 << 20
+MAX_BYTES = 256 << 10
 MAX_DEPTH = 32
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sumesync.core.text import printable
 from sumesync.errors import LocalStateError
+
+# A pull request can commit what looks like a bare repository, and its config names programs that git runs.
+_OUR_OWN = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=")
 
 
 def common_folder(start: Path) -> Path | None:
@@ -43,8 +46,8 @@ def _of_worktree(marker: Path) -> Path | None:
 
 def committed(root: Path, paths: Sequence[str]) -> dict[str, str]:
     """The object id of each of ``paths`` (relative to ``root``) in the last commit, of those that are in it."""
-    command = ["git", "-C", str(root), "cat-file", "--batch-check=%(objectname) %(objecttype)"]
-    said = _run(command, "".join(f"HEAD:./{path}\n" for path in paths), "git does not say what is committed")
+    command = ["cat-file", "--batch-check=%(objectname) %(objecttype)"]
+    said = _run(root, command, "git does not say what is committed", "".join(f"HEAD:./{path}\n" for path in paths))
     found = zip(paths, said.splitlines(), strict=True)
     return {path: line.removesuffix(" blob") for path, line in found if line.endswith(" blob")}
 
@@ -56,29 +59,41 @@ def files(root: Path, pattern: str) -> list[str]:
     Raises LocalStateError where git does not answer: without it an ignored draft would be taken for a spec,
     and paid for.
     """
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    said = _run([*command, "--", pattern], "", "git does not say which files it ignores")
+    command = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern]
+    said = _run(root, command, "git does not say which files it ignores")
     return sorted({name for name in said.split("\0") if name})
+
+
+def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:
+    """Those of ``paths`` that git does not track and is told to ignore. Raises LocalStateError as ``files`` does."""
+    asked = "\0".join(sorted(paths))
+    if not asked:
+        return frozenset()
+    said = _run(root, ["check-ignore", "-z", "--stdin"], "git does not say whether it ignores a prompt file", asked, 1)
+    return frozenset(name for name in said.split("\0") if name)
 
 
 def hidden(root: Path, pattern: str) -> frozenset[str]:
     """Paths below ``root`` that match, that git tracks, and that a sparse checkout leaves out."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "-t", "--cached", "--", pattern]
-    said = _run(command, "", "git does not say what the sparse checkout hides")
+    said = _run(
+        root, ["ls-files", "-z", "-t", "--cached", "--", pattern], "git does not say what the sparse checkout hides"
+    )
     return frozenset(line.removeprefix("S ") for line in said.split("\0") if line.startswith("S "))
 
 
-def _run(command: list[str], asked: str, failed: str) -> str:
+def _run(root: Path, arguments: Sequence[str], failed: str, asked: str = "", none: int = 0) -> str:
+    """What git answers to ``asked``; ``none`` is its exit code for "no such files"."""
+    command = ["git", *_OUR_OWN, "-C", str(root), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command; what comes from outside is data to it
+        done = subprocess.run(  # noqa: S603 - fixed commands; what comes from outside is data to them
             command, capture_output=True, env=environment, check=False, input=os.fsencode(asked)
         )
     except OSError as error:
         raise LocalStateError(
             f"git cannot be run ({error.strerror})", "install git: it says which specs count"
         ) from None
-    if done.returncode != 0:
+    if done.returncode not in (0, none):
         said = printable(os.fsdecode(done.stderr).strip().replace("\n", " "), 300)
         raise LocalStateError(f"{failed}: {said}", "mend that, then run again")
     return os.fsdecode(done.stdout)

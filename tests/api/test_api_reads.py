@@ -317,7 +317,7 @@ def test_no_secret_is_told() -> None:
         client.account()
         with pytest.raises(ApiError) as caught:
             client.credits()
-    assert caught.value.what.endswith("[secret] of [secret], https://m/a")
+    assert caught.value.what.endswith("[secret] of [secret], https://m/…")
 
 
 # --- the OpenAPI document -------------------------------------------------------------------------

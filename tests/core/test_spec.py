@@ -87,7 +87,7 @@ BAD = [
         "a huge file",
         b"#" * (toml.MAX_BYTES + 1),
         "",
-        "the file has more than 1,048,576 bytes",
+        "the file has more than 262,144 bytes",
         "keep media and data out of it",
     ),
     Bad("deep arrays", 'prompt = "A"\n[extra]\na = ' + "[" * 40 + "]" * 40, "", "nested deeper than 32 levels"),

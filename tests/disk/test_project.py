@@ -175,7 +175,7 @@ def test_a_folder_is_no_prompt(root: Path) -> None:
 
 def test_huge_files_are_not_read(root: Path) -> None:
     write(root, "a.sume.toml", text="#" * ((1 << 20) + 1))
-    assert told(root) == [("a.sume.toml", "a.sume.toml has more than 1,048,576 bytes")]
+    assert told(root) == [("a.sume.toml", "a.sume.toml has more than 262,144 bytes")]
 
 
 def test_a_file_that_may_not_be_read_is_told(forbidden: Path) -> None:
