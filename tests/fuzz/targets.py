@@ -1,0 +1,299 @@
+"""Every parser of text that somebody else may have written, as a function of bytes: shared by the ordinary tests,
+by hypothesis and by atheris.
+
+The one property: a value, or one of the faults that the parser declares, told in one line that is fit to be shown.
+Anything else that a target lets out is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sumesync.api import wire
+from sumesync.cli.plan import read_saved
+from sumesync.core import lock, metadata, toml
+from sumesync.core.locate import Locator
+from sumesync.core.request import body, urls
+from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
+from sumesync.core.text import printable, without_queries, without_secrets
+from sumesync.disk import schemas
+from sumesync.disk.journal import LocalJournal
+from sumesync.disk.ledger import LocalLedger
+from sumesync.errors import LocalStateError, Problem, SumesyncError, UsageError
+from sumesync.model import SUME, Entry, EntryKey, Fact, JobRecord, JobState, Lock, Output, Step, Submission, Wanted
+from sumesync.render import human, machine
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+SCHEMAS = schemas.for_specs()
+SECRET = "ws_canary_0a1b2c3d4e"
+_HOME = tempfile.TemporaryDirectory(prefix="sumesync-fuzz-")
+_FOLDER = Path(_HOME.name)
+
+
+class Finding(AssertionError):
+    """What a parser must not do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """``read`` may raise ``faults`` and nothing else. ``cap``: the most bytes that the tool gives it."""
+
+    name: str
+    read: Callable[[bytes], object]
+    faults: tuple[type[Exception], ...] = ()
+    cap: int = 256 << 10
+    seeds: Callable[[], Iterator[bytes]] = lambda: iter(())
+
+    def try_out(self, data: bytes) -> None:
+        """Raises Finding, or whatever undeclared exception the parser let out."""
+        try:
+            self.read(data)
+        except self.faults as fault:
+            _fit(fault)
+
+
+def _fit(fault: Exception) -> None:
+    problems = fault.problems if isinstance(fault, SumesyncError) else ()
+    hint = fault.hint if isinstance(fault, SumesyncError) else ""
+    for line in (str(fault), hint, *(text for problem in problems for text in (problem.what, problem.hint))):
+        _one_line(line)
+
+
+def _one_line(text: str) -> None:
+    """Told as it is, or through ``printable``, it stands on one line and can be written anywhere."""
+    if len(text) > 2_000:
+        raise Finding(f"a message of {len(text)} characters")
+    shown = printable(text, 600)
+    if len(shown.splitlines()) > 1 or shown.encode("utf-8", "replace").decode() != shown:
+        raise Finding(f"a message that is not one line: {shown!r}")
+
+
+# --- What a pull request writes ------------------------------------------------------------------------
+
+
+def spec(data: bytes) -> None:
+    document = open_spec("launch/hero.sume.toml", data)
+    if not isinstance(document, Document):
+        return _told(document)
+    prompt = PromptFile(data=data) if document.prompt_path else None
+    result = resolve(document, Config(), SCHEMAS, prompt)
+    if not isinstance(result, Wanted):
+        return _told(result)
+    body(result.request)
+    urls(result.request)
+    entry = Entry(result.key, result.fingerprint, result.kind, SUME)
+    read = metadata.read(metadata.render(result, entry))
+    if not read.ours or read.take != result.take:
+        raise Finding("our own metadata do not read")
+    return None
+
+
+def config(data: bytes) -> None:
+    settings, problems = read_config("sumesync.toml", data, SCHEMAS)
+    _told(problems)
+    if problems and settings != Config():
+        raise Finding("wrong settings count")
+
+
+def _told(problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        _one_line(problem.where)
+        _one_line(problem.what)
+        _one_line(problem.hint)
+        if (problem.line or 1) < 1 or (problem.column or 1) < 1:
+            raise Finding(f"a place before the first: {problem.where}")
+    human.problems(problems, lambda text, **_: text)
+
+
+def lock_text(data: bytes) -> None:
+    text = data.decode("utf-8")
+    found = lock.read(text)
+    again = lock.read(lock.render(found.lock)).lock
+    if again != found.lock:
+        raise Finding("a lock that is another one when written and read")
+    if lock.read(lock.patch(text, {})).lock != found.lock:
+        raise Finding("a patch of nothing changed something")
+
+
+def metadata_text(data: bytes) -> None:
+    fact = metadata.read(data.decode("utf-8", "replace"))
+    if fact.entry and not fact.ours:
+        raise Finding("an entry of a file that is not ours")
+
+
+def saved_plan(data: bytes) -> None:
+    path = _FOLDER / "plan.json"
+    path.write_bytes(data)
+    read_saved(path)
+
+
+def locate(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    found = Locator(text)
+    for pointer in ((), ("prompt",), ("meta", "tags", 0), ("extra", "x")):
+        found.find(pointer)
+
+
+def any_text(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    printable(text)
+    if without_queries(without_queries(text)) != without_queries(text):
+        raise Finding("a query was left")
+    if SECRET in without_secrets(f"{text}{SECRET}", [SECRET]):
+        raise Finding("a secret was left")
+
+
+# --- What this machine keeps ----------------------------------------------------------------------------
+
+
+def journal(data: bytes) -> None:
+    folder = _FOLDER / "journal"
+    folder.mkdir(exist_ok=True)
+    (folder / "x.json").write_bytes(data)
+    for submission in LocalJournal(_FOLDER).list():
+        json.dumps([submission.key, submission.sent_at, str(submission.entry)])
+
+
+def ledger(data: bytes) -> None:
+    (_FOLDER / "ledger.jsonl").write_bytes(data)
+    LocalLedger(_FOLDER, LocalJournal(_FOLDER)).list()
+
+
+# --- What a server says ---------------------------------------------------------------------------------
+
+
+def answer(data: bytes) -> None:
+    """One body for every reader. The first byte chooses the status."""
+    status = (200, 202, 301, 400, 402, 404, 409, 429, 500, 599)[data[0] % 10] if data else 200
+    whole = wire.Answer(status, {"x-request-id": data[:40].decode("latin-1")}, data[1:])
+    told = wire.error_body(whole, [SECRET])
+    for text in (told.code, told.message, told.request_id or ""):
+        _one_line(text)
+    result = wire.submit_result(whole, 1e9, [SECRET])
+    _one_line(str(getattr(result, "detail", "") or getattr(result, "message", "")))
+    try:
+        value = wire.parse(data[1:])
+    except wire.Unreadable as fault:
+        return _fit(fault)
+    for reader in (
+        wire.job_ids,
+        wire.job_view,
+        wire.job_page,
+        wire.job_result,
+        wire.read_account,
+        wire.read_credits,
+    ):
+        try:
+            found = reader(value)
+        except wire.Unreadable as fault:
+            _fit(fault)
+        else:
+            machine.line({"found": repr(found)})
+    wire.declares_header(value, "/images/generations", "/api/v1")
+    return None
+
+
+def retry_after(data: bytes) -> None:
+    text = data.decode("latin-1")
+    wait = wire.retry_after({"retry-after": text, "date": text[::-1]}, 1e9)
+    if wait is not None and not 0 <= wait <= 60:
+        raise Finding(f"a wait of {wait} seconds")
+
+
+# --- Real files to begin with ---------------------------------------------------------------------------
+
+
+def _specs() -> Iterator[bytes]:
+    for path in sorted((ROOT / "example-project").rglob("*.sume.toml")):
+        yield path.read_bytes()
+    yield b'kind = "video"\nprompt_file = "p.md"\n[output]\ndir = "../x"\nname = "aux"\n[meta]\nwhen = 2026-01-01\n'
+    yield b'prompt = "a"\n[extra]\nx = [1, 2.5, {y = true}]\nz.a.b = 0x10\n'
+
+
+def _configs() -> Iterator[bytes]:
+    yield (ROOT / "example-project/sumesync.toml").read_bytes()
+    yield b'[defaults.image]\naspect_ratio = "4:5"\n[defaults.video.extra]\nx = 1\n[apply]\nmax_jobs = 3\n'
+
+
+def _entries() -> Lock:
+    output = Output(1, "launch/hero.png", "a" * 64, 12, "image/png")
+    job = JobRecord("job_1", JobState.COMPLETED, 1, credits=4, outputs=(output,))
+    entry = Entry(EntryKey("launch/hero.sume.toml"), f"v1:{'b' * 64}", "image", SUME, (job,))
+    return Lock("0123456789abcdef" * 2, "c" * 64, {entry.key: entry})
+
+
+def _locks() -> Iterator[bytes]:
+    yield lock.render(_entries()).encode()
+    yield lock.new_text("0" * 32).encode()
+
+
+def _metadata() -> Iterator[bytes]:
+    wanted = resolve(Document("launch/hero.sume.toml", "", {"prompt": "a"}), Config(), SCHEMAS)
+    assert isinstance(wanted, Wanted)
+    yield metadata.render(wanted, next(iter(_entries().entries.values()))).encode()
+
+
+def _journals() -> Iterator[bytes]:
+    submission = Submission(
+        key="k" * 64,
+        step=Step.UNKNOWN,
+        origin="https://www.sume.so/api/v1",
+        route="/images/generations",
+        kind="image",
+        fingerprint=f"v1:{'b' * 64}",
+        entry=EntryKey("hero.sume.toml"),
+        attempt=1,
+        body_sha256="d" * 64,
+        lineage="0" * 32,
+    )
+    LocalJournal(_FOLDER).write(submission)
+    yield (_FOLDER / "journal" / f"{submission.key}.json").read_bytes()
+    (_FOLDER / "journal" / f"{submission.key}.json").unlink()
+
+
+def _ledgers() -> Iterator[bytes]:
+    path = _FOLDER / "ledger.jsonl"
+    path.unlink(missing_ok=True)
+    entry = next(iter(_entries().entries.values()))
+    fact = Fact(entry.fingerprint, entry.jobs[0], "image", entry.key, None, "0" * 32, "k" * 64)
+    LocalLedger(_FOLDER, LocalJournal(_FOLDER)).record([fact, fact])
+    yield path.read_bytes()
+
+
+def _plans() -> Iterator[bytes]:
+    yield b'{"format_version": 1, "digest": "x", "options": {"paths": ["a"], "tags": [], "prune": true}}'
+
+
+def _answers() -> Iterator[bytes]:
+    for path in sorted((ROOT / "tests/api/fixtures").glob("*.json")):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            for value in row.values() if isinstance(row, dict) else ():
+                if isinstance(value, dict | list):
+                    yield b"0" + json.dumps(value).encode()
+
+
+def _waits() -> Iterator[bytes]:
+    yield from (b"120", b"1.5", b"Fri, 31 Dec 1999 23:59:59 GMT", b"-1", b"1e9")
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("spec", spec, cap=toml.MAX_BYTES, seeds=_specs),
+        Target("config", config, cap=toml.MAX_BYTES, seeds=_configs),
+        Target("lock", lock_text, (lock.LockFault, UnicodeDecodeError), seeds=_locks),
+        Target("metadata", metadata_text, seeds=_metadata),
+        Target("saved-plan", saved_plan, (UsageError,), seeds=_plans),
+        Target("journal", journal, (LocalStateError,), seeds=_journals),
+        Target("ledger", ledger, (LocalStateError,), seeds=_ledgers),
+        Target("answer", answer, seeds=_answers),
+        Target("retry-after", retry_after, cap=4096, seeds=_waits),
+        Target("locate", locate, seeds=_specs),
+        Target("text", any_text, seeds=_specs),
+    )
+}
