@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from sumesync.cli.options import Common
+from sumesync.cli.talk import hide
 from sumesync.cli.session import Place
 from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import printable
@@ -32,6 +33,7 @@ def same_workspace(api: JobApi, lock: Lock, endpoint: str) -> str | None:
     if endpoint == SANDBOX:
         return None
     account = api.account()
+    hide(account.workspace_id)
     digest = workspace_digest(account.workspace_id) if account.workspace_id else None
     if lock.workspace and digest and lock.workspace != digest:
         raise LocalStateError(

@@ -9,6 +9,7 @@ import click
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place
+from sumesync.cli.talk import hide
 from sumesync.core.text import amount
 from sumesync.errors import NoProject
 from sumesync.render import human, machine
@@ -29,6 +30,7 @@ def me(common: Common) -> None:
     """Show whose key this is: user, workspace, scopes. Never the key, never an id."""
     with wiring.connected(common, _place(common)) as api:
         account = api.account()
+    hide(account.workspace_id)
     table: dict[str, Any] = {
         "user": account.user_name,
         "workspace": account.workspace_name,

@@ -142,6 +142,12 @@ def run(arguments: list[str]) -> Exit:
     return Exit.DONE
 
 
+def _trace(error: Exception) -> str:
+    """Where it came from, without a secret and without anything that a terminal obeys."""
+    text = without_secrets("".join(traceback.format_exception(error)))
+    return "\n".join(printable(line) for line in text.splitlines())
+
+
 def _usage(error: click.UsageError, talk: Talk) -> Exit:
     if talk.as_json:
         from sumesync.render import machine
@@ -167,7 +173,7 @@ def _explained(error: SumesyncError, talk: Talk, arguments: list[str]) -> Exit:
     if error.hint:
         talk.warn(f"  {printable(error.hint, 600)}")
     if "--debug" in arguments:
-        talk.warn(without_secrets("".join(traceback.format_exception(error))))
+        talk.warn(_trace(error))
     return error.code
 
 
@@ -179,7 +185,7 @@ def _fault(error: Exception, talk: Talk, arguments: list[str]) -> Exit:
         talk.out(machine.line(machine.error(SumesyncError(f"a fault in sumesync itself: {text}"))))
     talk.warn(talk.style_err("error: ", fg="red", bold=True) + f"a fault in sumesync itself: {text}")
     if "--debug" in arguments:
-        talk.warn(without_secrets("".join(traceback.format_exception(error))))
+        talk.warn(_trace(error))
     else:
         talk.warn("  nothing is lost; run it again with --debug and report what it prints")
     return Exit.FAILED

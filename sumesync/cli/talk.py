@@ -14,11 +14,10 @@ from sumesync.errors import Exit
 
 
 class Talk:
-    """One command's voice. ``secrets`` are taken out of everything that is said."""
+    """One command's voice. The key, and what ``hide`` was told, are taken out of everything that is said."""
 
     def __init__(self, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
-        self._secrets = tuple(filter(None, (os.environ.get("SUME_API_KEY", "").strip(),)))
 
     def out(self, text: str, newline: bool = True) -> None:
         """Data. A reader who left (``| head``) is no reason to stop what is under way."""
@@ -46,7 +45,16 @@ class Talk:
         return click.style(text, **looks) if colours(sys.stderr) else text
 
     def _clean(self, text: str) -> str:
-        return without_secrets(text, self._secrets)
+        return without_secrets(text, {os.environ.get("SUME_API_KEY", "").strip(), *_hidden})
+
+
+_hidden: set[str] = set()
+
+
+def hide(secret: str | None) -> None:
+    """From now on nobody in this process says it: the error boundary knows it, too."""
+    if secret:
+        _hidden.add(secret)
 
 
 def colours(stream: TextIO | None) -> bool:

@@ -12,6 +12,7 @@ from sumesync.cli.access import api_key, configured_url
 from sumesync.cli.embedded import embedded_sandbox
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
+from sumesync.cli.talk import hide
 from sumesync.core import paths
 from sumesync.core.plan import Project, State
 from sumesync.core.recover import being_sent, open_submissions
@@ -59,6 +60,8 @@ def look(place: Place, without_lock: bool = False) -> Session:
     can do their work where the lock was lost."""
     home, endpoint = place.home, place.endpoint
     folder = home.state(endpoint)
+    if home.private in (folder, *folder.parents):
+        projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
     journal = LocalJournal(folder)
     ledger = LocalLedger(folder, journal)
     locks = LockFile(home.root)
@@ -151,6 +154,7 @@ def connected(common: Common, place: Place | None, within: float | None = None) 
         most = max(within, _SHORTEST_READ)
         limits = replace(limits, read=min(limits.read, most), patience=min(limits.patience, most))
     key = api_key(common, place)
+    hide(key)
     client = SumeClient(configured_url(common), key, SystemClock(), version=__version__, limits=limits)
     try:
         yield client

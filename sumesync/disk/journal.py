@@ -72,7 +72,7 @@ class LocalJournal:
     def _read(self, path: Path) -> Submission:
         try:
             with atomic.explained("read", path):
-                data = path.read_bytes()
+                data = atomic.read(path)
             return _submission(json.loads(data))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LocalStateError(

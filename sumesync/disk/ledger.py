@@ -79,7 +79,7 @@ class LocalLedger:
         """Every whole line. What stands after the last newline was never durable."""
         with atomic.explained("read", self._path):
             try:
-                data = self._path.read_bytes()
+                data = atomic.read(self._path)
             except FileNotFoundError:
                 return []
         return (line for line in data.split(b"\n")[: -1 if whole else None] if line)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -135,10 +137,12 @@ def read_settings(home_: Home, schemas: Schemas) -> tuple[Config, tuple[Problem,
 def read_project(home_: Home, config: Config, problems: tuple[Problem, ...], schemas: Schemas) -> Project:
     """All specs, resolved. ``problems`` are those of the settings."""
     found = spec_paths(home_.root)
+    opened = {path: _open_spec(home_.root, path) for path in found}
+    hidden = _ignored(home_, (document for document in opened.values() if isinstance(document, Document)))
     wanted: list[Wanted] = []
     wrong: list[Problem] = []
-    for path in found:
-        result = _read_spec(home_.root, path, config, schemas)
+    for document in opened.values():
+        result = _resolved(home_.root, document, config, schemas, hidden)
         if isinstance(result, Wanted):
             wanted.append(result)
         else:
@@ -146,15 +150,34 @@ def read_project(home_: Home, config: Config, problems: tuple[Problem, ...], sch
     return Project(tuple(wanted), tuple(wrong), problems, frozenset(found))
 
 
-def _read_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Wanted | tuple[Problem, ...]:
+def _ignored(home_: Home, documents: Iterable[Document]) -> frozenset[str]:
+    """The prompt files that git is told to ignore: one question for all of them, none where there are none."""
+    named = {document.prompt_path for document in documents if document.prompt_path}
+    if not named or not home_.in_git:
+        return frozenset()
+    reachable = set()
+    for path in named:
+        with suppress(LocalStateError):  # told by read_bytes; git would not answer for the others
+            inside(home_.root, path)
+            reachable.add(path)
+    return git.ignored(home_.root, reachable)
+
+
+def _open_spec(root: Path, path: str) -> Document | tuple[Problem, ...]:
     data = read_bytes(root, path, toml.MAX_BYTES)
-    if isinstance(data, str):
-        return (Problem(printable(path), data),)
-    document = open_spec(path, data)
+    return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data)
+
+
+def _resolved(
+    root: Path, document: Document | tuple[Problem, ...], config: Config, schemas: Schemas, hidden: frozenset[str]
+) -> Wanted | tuple[Problem, ...]:
     if not isinstance(document, Document):
         return document
     prompt = None
-    if document.prompt_path is not None:
+    if document.prompt_path in hidden:
+        # What a project keeps out of git may be a secret, and a prompt is sent, shown and committed.
+        prompt = PromptFile(fault=f"git ignores {printable(document.prompt_path)}")
+    elif document.prompt_path is not None:
         text = read_bytes(root, document.prompt_path, toml.MAX_BYTES)
         prompt = PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
     return _reachable(root, document, resolve(document, config, schemas, prompt))

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.canaries import WORKSPACE
+
 from .conftest import Maker
-from .stage import WORKSPACE, Stage, png
+from .stage import Stage, png
 
 Spoil = Callable[[Stage], None]
 
