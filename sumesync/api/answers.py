@@ -23,7 +23,7 @@ WAIT_CAP = 60.0
 """Seconds; a server may ask for hours, but a person is waiting."""
 _WAIT_DEFAULT = 6.0  # the published pace of creates: ten a minute
 _WAIT_LEAST = 1.0
-_SECONDS = re.compile(r"\s*\d{1,9}(\.\d{1,3})?\s*")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _details(error: Mapping[str, Json]) -> Iterator[str]:
 def retry_after(headers: Mapping[str, str], now: float, cap: float = WAIT_CAP) -> float | None:
     """Seconds that ``Retry-After`` asks for (a number, or an HTTP date measured against the answer's own
     ``Date``, else ``now``), at least 0 and at most ``cap``; None when it asks for nothing readable."""
-    told = headers.get("retry-after", "")
+    told = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(told):
         return min(float(told), cap)
     until, sent = _http_date(told), _http_date(headers.get("date", ""))

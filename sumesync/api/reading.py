@@ -144,7 +144,8 @@ def number_of(value: Json) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return float(value) if _NUMERIC.fullmatch(value.strip()) else None
+        bare = value.strip()  # of more than float would take off: U+001E is a space to one and not to the other
+        return float(bare) if _NUMERIC.fullmatch(bare) else None
     return float(value) if isinstance(value, int | float) else None
 
 

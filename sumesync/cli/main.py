@@ -132,6 +132,8 @@ def run(arguments: list[str]) -> Exit:
         return Exit.DONE if ended.exit_code == 0 else Exit.USAGE
     except click.UsageError as error:
         return _usage(error, talk)
+    except SystemExit as ended:
+        return _left(ended, talk, arguments)
     except (click.Abort, KeyboardInterrupt):
         talk.warn("\nInterrupted; nothing was lost.")
         return Exit.INTERRUPTED
@@ -175,6 +177,17 @@ def _explained(error: SumesyncError, talk: Talk, arguments: list[str]) -> Exit:
     if "--debug" in arguments:
         talk.warn(_trace(error))
     return error.code
+
+
+def _left(ended: SystemExit, talk: Talk, arguments: list[str]) -> Exit:
+    """click takes every EPIPE for a reader who left and ends in silence: true of its own words (help), and of nothing
+    else. What a connection broke with must be told."""
+    cause = ended.__context__
+    if not isinstance(cause, OSError):
+        raise ended
+    if any(frame.name == "echo" for frame in traceback.extract_tb(cause.__traceback__)):
+        return Exit.FAILED
+    return _fault(cause, talk, arguments)
 
 
 def _fault(error: Exception, talk: Talk, arguments: list[str]) -> Exit:

@@ -293,7 +293,7 @@ TARGETS = {
         Target("ledger", ledger, (LocalStateError,), seeds=_ledgers),
         Target("answer", answer, seeds=_answers),
         Target("retry-after", retry_after, cap=4096, seeds=_waits),
-        Target("locate", locate, seeds=_specs),
-        Target("text", any_text, seeds=_specs),
+        Target("locate", locate, cap=32 << 10, seeds=_specs),
+        Target("text", any_text, cap=32 << 10, seeds=_specs),
     )
 }
