@@ -43,6 +43,15 @@ _GROUPS = (
 )
 
 
+class _Broken(Exception):
+    """An EPIPE or EOFError of a command's own. click would take it for a reader who left, or for Ctrl-C, and end in
+    silence: true of its own words (help, questions), and of nothing else."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class _Commands(click.Group):
     """Commands by name, imported when used, listed by what they are for."""
 
@@ -64,6 +73,14 @@ class _Commands(click.Group):
 
             close = suggest(args[0], _COMMANDS)
             raise click.UsageError(f"{error.message} {close}".strip(), ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, EOFError) as error:
+            if any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__)):
+                raise
+            raise _Broken(error) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in _GROUPS:
@@ -132,8 +149,8 @@ def run(arguments: list[str]) -> Exit:
         return Exit.DONE if ended.exit_code == 0 else Exit.USAGE
     except click.UsageError as error:
         return _usage(error, talk)
-    except SystemExit as ended:
-        return _left(ended, talk, arguments)
+    except _Broken as broken:
+        return _fault(broken.cause, talk, arguments)
     except (click.Abort, KeyboardInterrupt):
         talk.warn("\nInterrupted; nothing was lost.")
         return Exit.INTERRUPTED
@@ -177,17 +194,6 @@ def _explained(error: SumesyncError, talk: Talk, arguments: list[str]) -> Exit:
     if "--debug" in arguments:
         talk.warn(_trace(error))
     return error.code
-
-
-def _left(ended: SystemExit, talk: Talk, arguments: list[str]) -> Exit:
-    """click takes every EPIPE for a reader who left and ends in silence: true of its own words (help), and of nothing
-    else. What a connection broke with must be told."""
-    cause = ended.__context__
-    if not isinstance(cause, OSError):
-        raise ended
-    if any(frame.name == "echo" for frame in traceback.extract_tb(cause.__traceback__)):
-        return Exit.FAILED
-    return _fault(cause, talk, arguments)
 
 
 def _fault(error: Exception, talk: Talk, arguments: list[str]) -> Exit:

@@ -1,4 +1,4 @@
-"""The error boundary: whatever breaks inside is one line and an exit code; a trace only for --debug, secrets removed."""
+"""The error boundary: what breaks inside is one line and an exit code; a trace for --debug only, secrets removed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ FAULTS: list[tuple[BaseException, Exit]] = [
     (UnicodeEncodeError("latin-1", f"é{KEY}", 0, 1, BROKEN), Exit.FAILED),
     (UnicodeDecodeError("utf-8", KEY.encode(), 0, 1, BROKEN), Exit.FAILED),
     (StopIteration(BROKEN), Exit.FAILED),
+    (EOFError(BROKEN), Exit.FAILED),
     (KeyboardInterrupt(), Exit.INTERRUPTED),
     (SumesyncError(BROKEN, BROKEN), Exit.FAILED),
     (LocalStateError(BROKEN), Exit.REFUSED),

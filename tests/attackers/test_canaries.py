@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sumesync.apply import deliveries
 from tests.canaries import KEY, OBJECT_KEY, PLANTED, SIGNATURE, UPLOAD_URL, WORKSPACE, caught, nets, plant
 from tests.scenarios.conftest import Maker
 from tests.scenarios.stage import Stage
@@ -78,7 +79,8 @@ def test_when_a_read_fails(make: Maker, route: str, status: int) -> None:
     stage.here("me", *LOUD)
 
 
-def test_when_links_are_bad(make: Maker) -> None:
+def test_when_links_are_bad(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "RETRY_SECONDS", 0.0)
     stage = talkative(make, {"links": {"base": f"https://{KEY.replace('_', '-').lower()}.invalid", "name": f"?{KEY}"}})
     stage.spec("hero", "A jar.")
     stage.here("apply", "--yes", *LOUD, code=1)

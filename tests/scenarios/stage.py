@@ -56,6 +56,8 @@ LOADED = (filelock, tomlkit, sumesync)
 LONG = 600.0
 """Seconds that a slow job runs; ``Stage.later`` is longer."""
 PATIENCE = 30.0
+_LARGEST = 4 << 20
+"""Bytes of a file that is searched for canaries: we write none that is larger, only attackers do."""
 KILLED = 99
 """Exit code of a process that ``Stage.crash`` ended."""
 _QUERY = re.compile(rb"https?://[^\s\"'<>]*\?[^\s\"'<>]+")
@@ -462,7 +464,7 @@ class Stage:
                 parts = full.relative_to(root).parts
                 if not full.is_file() or parts[:2] == (".sume", "sandbox"):
                     continue
-                if parts[0] != ".git" or parts[1:2] == ("sumesync",):
+                if full.stat().st_size <= _LARGEST and (parts[0] != ".git" or parts[1:2] == ("sumesync",)):
                     yield str(full), full.read_bytes()
 
     def close(self) -> None:
