@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from sumesync.cli.options import Common
-from sumesync.cli.talk import hide
 from sumesync.cli.session import Place
+from sumesync.cli.talk import hide
 from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import printable
 from sumesync.errors import LocalStateError, UsageError

@@ -40,21 +40,8 @@ def mutants(draw: st.DrawFn, target: Target) -> bytes:
 
 
 WORDS = [
-    "id",
-    "job",
-    "jobs",
-    "data",
-    "error",
-    "message",
-    "url",
-    "workspace",
-    "credits",
-    "step",
-    "format_version",
-    "entry",
-    "key",
-    "path",
-    "variant",
+    *("id", "job", "jobs", "data", "error", "message", "url", "workspace", "credits", "step", "format_version"),
+    *("entry", "key", "path", "variant", "job_ids", "fingerprint", "outputs", "options", "digest", "request"),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("../x") | st.just("job_1"),
