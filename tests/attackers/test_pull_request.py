@@ -241,10 +241,8 @@ def test_a_repository_that_a_pull_request_brings_along_runs_nothing(make: Maker)
         stage.path(f"camp/{name}").mkdir()
     stage.write("camp/HEAD", "ref: refs/heads/main\n")
     worktree = stage.path("camp")
-    stage.write(
-        "camp/config",
-        f'[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {worktree}\n\tfsmonitor = "touch {ran}; false"\n',
-    )
+    core = f"repositoryformatversion = 0\n\tbare = false\n\tworktree = {worktree}"
+    stage.write("camp/config", f'[core]\n\t{core}\n\tfsmonitor = "touch {ran}; false"\n')
     stage.write("camp/a.sume.toml", 'prompt_file = "p.md"\n')
     stage.write("camp/p.md", "A jar.")
     stage.git("-C", "camp", "ls-files", "--others")
