@@ -44,6 +44,8 @@ class Payment:
     result: SubmitResult
     resent: bool = False
     """Whether the request was sent once more, under the same key."""
+    recorded: bool = True
+    """Whether the ledger has the ids. Until it does, the journal's file may not go: the lock can be reset."""
 
 
 class LostIds(LocalStateError):
@@ -81,7 +83,7 @@ def pay(submission: Submission, body: bytes, tools: Tools) -> Payment:
 def _conclude(submission: Submission, body: bytes, result: SubmitResult, tools: Tools) -> Payment:
     match result:
         case Accepted(job_ids):
-            return Payment(_accept(submission, job_ids, tools), result)
+            return _accept(submission, job_ids, tools)
         case Throttled():
             tools.journal.write(submission)  # not charged: INTENT again, for the same key
         case Refused():
@@ -93,21 +95,22 @@ def _conclude(submission: Submission, body: bytes, result: SubmitResult, tools: 
     return Payment(submission, result)
 
 
-def _accept(submission: Submission, job_ids: tuple[str, ...], tools: Tools) -> Submission:
+def _accept(submission: Submission, job_ids: tuple[str, ...], tools: Tools, resent: bool = False) -> Payment:
     """Make the ids durable: in the journal, then in the ledger, which has them for good."""
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=job_ids)
-    faults: list[LocalStateError] = []
+    unwritten: LocalStateError | None = None
     try:
         tools.journal.write(accepted)
     except LocalStateError as error:
-        faults.append(error)
+        unwritten = error
+    recorded = True
     try:
         tools.ledger.record(facts_of(accepted))
-    except LocalStateError as error:
-        faults.append(error)
-    if len(faults) == 2:
-        raise LostIds(accepted, faults[0])
-    return accepted
+    except LocalStateError:
+        if unwritten is not None:
+            raise LostIds(accepted, unwritten) from None
+        recorded = False
+    return Payment(accepted, Accepted(job_ids), resent, recorded)
 
 
 def _unclear(submission: Submission, body: bytes, result: Unclear, tools: Tools) -> Payment:
@@ -129,7 +132,7 @@ def settle(unknown: Submission, body: bytes | None, tools: Tools) -> Payment | N
     job_ids = resent or _echoed(unknown, tools)
     if not job_ids:
         return None
-    return Payment(_accept(unknown, job_ids, tools), Accepted(job_ids), resent=bool(resent))
+    return _accept(unknown, job_ids, tools, resent=bool(resent))
 
 
 def _resent(unknown: Submission, body: bytes | None, tools: Tools) -> tuple[str, ...]:

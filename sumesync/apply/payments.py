@@ -116,7 +116,7 @@ class Payments:
         self._intents.discard(payment.submission.key)
         match payment.result:
             case Accepted(job_ids):
-                self._on_accepted(action, errand, payment.submission, job_ids)
+                self._on_accepted(action, errand, payment, job_ids)
             case Throttled(wait):
                 self._quiet_until = self._ground.now() + wait
                 self._ground.tools.tell(News.NOTE, None, f"Sume asks to wait {wait:.0f} s before the next request")
@@ -129,14 +129,15 @@ class Payments:
             case Unclear():
                 self._on_unknown(action, payment.submission)
 
-    def _on_accepted(self, action: Action, errand: Errand, paid: Submission, job_ids: tuple[str, ...]) -> None:
+    def _on_accepted(self, action: Action, errand: Errand, payment: Payment, job_ids: tuple[str, ...]) -> None:
         ground = self._ground
         errand.tries = 0
         errand.jobs = {job_id: JobRecord(job_id, JobState.ACCEPTED, action.attempt) for job_id in job_ids}
         past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, tuple(errand.jobs.values()))
         for wanted in errand.targets:
             ground.record.change(wanted.key, _turning(wanted.key, past))
-        ground.record.cleared(paid.key)
+        if payment.recorded:
+            ground.record.cleared(payment.submission.key)
         ground.outcome.bought += job_ids
         for job_id in job_ids:
             ground.tools.tell(News.ACCEPTED, action.key, "accepted", job_id)

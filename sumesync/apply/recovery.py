@@ -35,7 +35,8 @@ def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: It
         if submission.lineage == lineage:
             tools.tell(News.NOTE, submission.entry, "an earlier request's outcome is unknown; asking Sume")
             if payment := settle(submission, body_again(submission, wanted), tools):
-                tools.journal.clear(payment.submission.key)
+                if payment.recorded:
+                    tools.journal.clear(payment.submission.key)
                 settled = True
                 bought += payment.submission.job_ids if payment.resent else ()
     return Settled(settled or bool(recovery.record), tuple(bought))
