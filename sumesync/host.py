@@ -9,12 +9,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from sumesync.model import Done
 
 _LONGEST_WAIT = 0.5
+
+
+def prepare_process() -> None:
+    """Before anything else: a standard stream that is closed is /dev/null, or the next file that is opened, a lock
+    perhaps, would take its number and everything written to it. SIGTERM and a closed terminal end a command as Ctrl-C
+    does; while a run is under way ``Stop`` hears them."""
+    with suppress(OSError):
+        while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(null, True)
+        os.close(null)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and stays so
+            signal.signal(number, signal.default_int_handler)
 
 
 class SystemClock:
@@ -96,6 +110,8 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        if "SIGHUP" in names and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            names.remove("SIGHUP")  # nohup
         before = {name: signal.signal(getattr(signal, name), self._heard) for name in names}
         try:
             yield
@@ -105,7 +121,9 @@ class Stop:
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nLeft at once. Run again to resume.\n")
+            with suppress(OSError, ValueError):  # a closed terminal
+                if sys.__stderr__ is not None:
+                    os.write(sys.__stderr__.fileno(), b"\nLeft at once. Run again to resume.\n")
             os._exit(130)
         self.asked = True
         for wake in self._wakers:

@@ -15,6 +15,7 @@ from sumesync import __version__
 from sumesync.cli.talk import Quit, Talk, lost_data
 from sumesync.core.text import printable, without_secrets
 from sumesync.errors import Exit, SumesyncError, UsageError
+from sumesync.host import prepare_process
 
 # name -> (module, attribute): a command's module is imported when the command is used.
 _COMMANDS = {
@@ -126,6 +127,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit. The only place where an error becomes text and an exit code."""
+    prepare_process()
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
     if code is Exit.DONE and (why := lost_data()):
