@@ -16,6 +16,8 @@ class Certificates:
 
     server: ssl.SSLContext
     client: Callable[[], ssl.SSLContext]
+    file: Path
+    """For SSL_CERT_FILE, by which a real command trusts it."""
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +33,4 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     subprocess.run(command, check=True, capture_output=True)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(cert, key)
-    return Certificates(server, lambda: ssl.create_default_context(cafile=str(cert)))
+    return Certificates(server, lambda: ssl.create_default_context(cafile=str(cert)), cert)
