@@ -24,6 +24,10 @@ from sumesync.model import Done
 from sumesync.ports import Clock
 
 
+_PATIENCE = 20.0
+"""Real seconds for a block: a wait that is too long by mistake fails, it does not hang."""
+
+
 @dataclass
 class Fast:
     """A clock that runs ``speed`` times as fast, and wherever somebody sleeps jumps to the end of it.
@@ -65,8 +69,11 @@ def machine(
 ) -> Iterator[None]:
     """``clock`` is the loop's, ``client`` the one of the API's client, ``limits`` change the client's."""
 
+    ends = time.monotonic() + _PATIENCE
+
     class Workers(ThreadWorkers):
         def next(self, timeout: float | None) -> Done | None:
+            assert time.monotonic() < ends, "the run waits for ever"
             return super().next(timeout if timeout is None or clock is None else timeout / clock.speed)
 
     def changed(**usual: Any) -> Limits:
