@@ -236,7 +236,7 @@ DAMAGE = [
         lambda text: text.replace("format_version = 1", "format_version = 2"), id="newer", marks=pytest.mark.fault(28)
     ),
 ]
-CHANGES = [("apply", "--yes"), ("plan",), ("check",), ("fetch",), ("accept", "shots/hero"), ("retake", "shots/hero")]
+CHANGES = [("apply", "--yes"), ("plan",), ("fetch",), ("accept", "shots/hero")]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -297,8 +297,8 @@ def test_a_paid_answer_that_drips_is_unknown(make: Maker) -> None:
     laws.finish(stage)
 
 
-NAMES = ["../../evil.png", "..%2f..%2fevil.png", "%2fetc%2fevil.png", "/etc/evil.png", "evil%00.png", "CON", "CON.png",
-         "aux.mp4", ".git%2fevil", "%5cevil.png", "x" * 300 + ".png"]  # fmt: skip
+NAMES = ["../../evil.png", "..%2f..%2fevil.png", "%2fetc%2fevil.png", "/etc/evil.png", "evil%00.png", "CON.png",
+         ".git%2fevil", "%5cevil.png", "x" * 300 + ".png"]  # fmt: skip
 
 
 @pytest.mark.fault(64)

@@ -169,13 +169,10 @@ UNDER_WAY = [
 
 
 @pytest.mark.parametrize("change", UNDER_WAY)
-@pytest.mark.parametrize("moment", ["paying", "polling"])
-def test_the_tree_changes_while_a_run_is_under_way(
-    make: Maker, change: Callable[[Stage], Callable[[], None]], moment: str
-) -> None:
-    """The run ends as it may; when the tree is as it was, or stays as it is now, one more apply has all of it."""
-    rule = {**POST, "after": True} if moment == "paying" else POLL
-    stage, process = at_work(make, {**rule, "delay": 1, "times": 1})
+def test_the_tree_changes_while_a_run_is_under_way(make: Maker, change: Callable[[Stage], Callable[[], None]]) -> None:
+    """The paid request is out. The run ends as it may; when the tree is as it was, or stays as it is now, one more
+    apply has all of it. tests/scenarios/test_in_flight.py has the same between two runs."""
+    stage, process = at_work(make, {**POST, "after": True, "delay": 1, "times": 1})
     back = change(stage)
     stage.sume.gate.open()
     stage.end(process)

@@ -60,6 +60,7 @@ def test_apply_while_they_run_waits_for_them_and_pays_nothing(flying: Stage) -> 
     arrive(flying)
 
 
+@pytest.mark.fault(72)
 @pytest.mark.parametrize("force", [False, True], ids=["plain", "forced"])
 def test_checkout_of_a_branch_without_the_specs(flying: Stage, force: bool) -> None:
     """Plain, a lock that is not committed comes along; forced, it is gone."""
@@ -74,6 +75,7 @@ def test_checkout_of_a_branch_without_the_specs(flying: Stage, force: bool) -> N
     arrive(flying)
 
 
+@pytest.mark.fault(72)
 def test_checkout_of_a_branch_with_other_specs_and_back(stage: Stage) -> None:
     stage.git("checkout", "-q", "-b", "side")
     stage.spec("side", "The other side.")
@@ -110,11 +112,13 @@ def test_checkout_of_a_branch_with_other_specs_and_back(stage: Stage) -> None:
     assert len(stage.charges()) == 2
 
 
+@pytest.mark.fault(73)
 def test_reset_hard(flying: Stage) -> None:
     flying.git("reset", "-q", "--hard")
     arrive(flying)
 
 
+@pytest.mark.fault(73)
 def test_reset_hard_to_before_the_specs_and_forward_again(flying: Stage) -> None:
     head = flying.git("rev-parse", "HEAD").strip()
     flying.git("reset", "-q", "--hard", first_commit(flying))
@@ -127,6 +131,7 @@ def test_reset_hard_to_before_the_specs_and_forward_again(flying: Stage) -> None
     arrive(flying)
 
 
+@pytest.mark.fault(74)
 @pytest.mark.parametrize("meanwhile", [False, True], ids=["no-apply-meanwhile", "apply-meanwhile"])
 def test_stash_with_everything_untracked(stage: Stage, meanwhile: bool) -> None:
     stage.spec("early", "An earlier one.")
@@ -149,6 +154,7 @@ def test_stash_with_everything_untracked(stage: Stage, meanwhile: bool) -> None:
     arrive(stage, charges=3)
 
 
+@pytest.mark.fault(74)
 def test_stash_of_the_lock_alone(flying: Stage) -> None:
     if not flying.git("status", "--porcelain", "sume.lock"):
         flying.write("sume.lock", flying.read("sume.lock") + "\n")
@@ -156,12 +162,14 @@ def test_stash_of_the_lock_alone(flying: Stage) -> None:
     arrive(flying)
 
 
+@pytest.mark.fault(75)
 def test_clean_fdx(flying: Stage) -> None:
     flying.git("clean", "-q", "-fdx")
     assert not flying.has(".sume")
     arrive(flying)
 
 
+@pytest.mark.fault(75)
 def test_clean_fdx_when_nothing_of_the_project_is_tracked_but_its_specs(make: Maker) -> None:
     stage = make(project=False)
     stage.here("init", code=0)
@@ -175,6 +183,7 @@ def test_clean_fdx_when_nothing_of_the_project_is_tracked_but_its_specs(make: Ma
     arrive(stage, charges=1)
 
 
+@pytest.mark.fault(77)
 def test_a_second_worktree_shares_what_was_paid_for(flying: Stage) -> None:
     other = flying.worktree("second", "-b", "second")
     assert "2 to resume" in other.here("plan", code=0).out
@@ -184,6 +193,7 @@ def test_a_second_worktree_shares_what_was_paid_for(flying: Stage) -> None:
     assert flying.sha256("hero.png") == other.sha256("hero.png")
 
 
+@pytest.mark.fault(77)
 def test_a_second_worktree_that_is_removed_again(flying: Stage) -> None:
     other = flying.worktree("second", "-b", "second")
     other.spec("hero", "Another jar.")
@@ -199,6 +209,7 @@ def test_a_second_worktree_that_is_removed_again(flying: Stage) -> None:
     assert len(flying.charges()) == 3
 
 
+@pytest.mark.fault(76)
 def test_a_rebase(flying: Stage) -> None:
     flying.git("add", "-A")
     flying.git("commit", "-q", "--allow-empty", "-m", "in flight")
@@ -212,6 +223,7 @@ def test_a_rebase(flying: Stage) -> None:
     arrive(flying)
 
 
+@pytest.mark.fault(78)
 def test_rename_of_a_spec(flying: Stage) -> None:
     (flying.root / "shots").mkdir()
     os.rename(flying.path("hero.sume.toml"), flying.path("shots/first.sume.toml"))
@@ -244,6 +256,7 @@ def test_revert_before_anything_else_is_sent(flying: Stage) -> None:
     arrive(flying)
 
 
+@pytest.mark.fault(78)
 def test_deletion_of_a_spec_and_its_return(flying: Stage) -> None:
     text = flying.read("hero.sume.toml")
     flying.path("hero.sume.toml").unlink()
@@ -309,6 +322,7 @@ def test_sume_is_deleted(flying: Stage) -> None:
     arrive(flying)
 
 
+@pytest.mark.fault(72)
 def test_another_branch_is_checked_out_while_apply_runs(make: Maker) -> None:
     """The lock of the branch that is there when it is written is patched, never replaced by the one of before."""
     stage = make({"method": "GET", "route": "/jobs/*/result", "delay": 1, "times": 1})
