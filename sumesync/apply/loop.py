@@ -15,7 +15,7 @@ from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
 from sumesync.apply.run import Outcome, Task, Tools, Trouble
 from sumesync.core.action import Action, Verb
-from sumesync.core.advance import take_over
+from sumesync.core.advance import promised, take_over
 from sumesync.errors import LocalStateError
 from sumesync.model import Done, News, Past, Submission
 
@@ -69,8 +69,9 @@ class Loop:
         known = record.entries.get(action.key)
         same = known is not None and (known.fingerprint, known.endpoint) == (action.fingerprint, task.policy.endpoint)
         blessed = known.accepted if known is not None and same else ()
-        past = Past(action.fingerprint, action.kind, task.policy.endpoint, action.jobs, blessed)
         origin = record.entries.get(action.origin) if action.origin else None
+        earlier = [past for entry in (known, origin) if entry for past in entry.pasts]
+        past = Past(action.fingerprint, action.kind, task.policy.endpoint, promised(action.jobs, earlier), blessed)
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, past))
         if action.origin is not None:
             free.forget(action.origin, task, record)

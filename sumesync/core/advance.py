@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sumesync.core.paid import merge
-from sumesync.model import Entry, EntryKey, JobRecord, Output, Past
+from sumesync.model import Entry, EntryKey, JobRecord, JobState, Output, Past
 
 
 def turn_to(entry: Entry | None, key: EntryKey, now: Past) -> Entry:
@@ -53,6 +53,18 @@ def take_over(entry: Entry | None, origin: Entry | None, key: EntryKey, now: Pas
     inherited = origin.pasts if origin else ()
     own = entry.pasts if entry else ()
     return _turned((*inherited, *own), key, now)
+
+
+def promised(jobs: Iterable[JobRecord], earlier: Iterable[Past]) -> tuple[JobRecord, ...]:
+    """``jobs`` as the lock may tell of them while their media are on their way: it says that one completed only when
+    they are durable, or where one of ``earlier`` said so already."""
+    said = {job.id for past in earlier for job in past.jobs if job.state is JobState.COMPLETED}
+    return tuple(
+        replace(job, state=JobState.ACCEPTED, outputs=())
+        if job.state is JobState.COMPLETED and job.id not in said
+        else job
+        for job in jobs
+    )
 
 
 def placed(jobs: Iterable[JobRecord], outputs: Iterable[Output]) -> tuple[JobRecord, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.advance import note_job, placed, take_over, turn_to
+from sumesync.core.advance import note_job, placed, promised, take_over, turn_to
 from sumesync.model import SANDBOX, Entry, EntryKey, JobState, Past
 from tests.builders import entry, examples, job, output, past
 from tests.core.strategies import entries, jobs, pasts
@@ -46,6 +46,17 @@ def test_an_entry_without_jobs_leaves_no_history() -> None:
 def test_a_second_attempt_stands_beside_the_first() -> None:
     failed, second = job("job_1", JobState.FAILED), job("job_2", JobState.ACCEPTED, attempt=2)
     assert turn_to(entry(HERO, failed), KEY, past(HERO, second)).jobs == (failed, second)
+
+
+def test_what_is_on_its_way_is_not_called_complete() -> None:
+    failed = job("job_2", JobState.FAILED, attempt=2)
+    told = promised((HERO_JOB, failed), (past(RED, RED_JOB),))
+    assert told == (replace(HERO_JOB, state=JobState.ACCEPTED, outputs=()), failed)
+    assert turn_to(entry(HERO, *told), KEY, past(HERO, HERO_JOB, failed)).jobs == (HERO_JOB, failed)
+
+
+def test_what_was_called_complete_stays_so_while_it_is_fetched_again() -> None:
+    assert promised((HERO_JOB,), (past(RED, RED_JOB), past(HERO, HERO_JOB))) == (HERO_JOB,)
 
 
 def test_an_end_is_noted_and_never_taken_back() -> None:

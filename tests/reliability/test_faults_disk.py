@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from sumesync.sandbox.settings import Idempotency
+from tests.canaries import WORKSPACE
 from tests.reliability import laws
 from tests.reliability.machine import IO_ERROR, NO_SPACE, READ_ONLY, Fast, Trouble, disk, machine
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import WORKSPACE, Stage
+from tests.scenarios.stage import Stage
 
 POST = {"method": "POST", "route": "/images/generations"}
 MEDIA = {"method": "GET", "route": "media"}
