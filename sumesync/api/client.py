@@ -153,7 +153,9 @@ class SumeClient:
         """A 2xx answer. Raises ApiError when the tries or the patience are spent, or no retry can help."""
         limits, clock = self._limits, self._clock
         end = clock.monotonic() + limits.patience
-        for attempt in range(1, limits.tries + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             asked = None
             try:
                 answer = self._transport.get(
@@ -168,10 +170,9 @@ class SumeClient:
                 again = answer.status in (408, 429) or answer.status >= 500
                 asked = retry_after(answer.headers, clock.now())
             wait = max(self._backoff(attempt), asked or 0.0)
-            if not again or attempt == limits.tries or clock.monotonic() + wait > end:
-                break
+            if not again or attempt >= limits.tries or clock.monotonic() + wait > end:
+                raise failure
             clock.sleep(wait)
-        raise failure
 
     def _backoff(self, attempt: int) -> float:
         first, most = _BACKOFF

@@ -88,10 +88,10 @@ def _conclude(submission: Submission, body: bytes, result: SubmitResult, tools: 
             tools.journal.write(submission)  # not charged: INTENT again, for the same key
         case Refused():
             tools.journal.clear(submission.key)
-        case Unclear():
-            return _unclear(submission, body, result, tools)
         case NotSent():
             pass  # the journal says INTENT still
+        case _:  # Unclear, the only one left: what is no definite answer is never taken for one
+            return _unclear(submission, body, result, tools)
     return Payment(submission, result)
 
 

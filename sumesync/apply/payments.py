@@ -24,7 +24,6 @@ from sumesync.model import (
     Step,
     Submission,
     Throttled,
-    Unclear,
 )
 
 _AT_ONCE = 4
@@ -126,7 +125,7 @@ class Payments:
                 self._on_not_sent(action, errand, payment.submission, detail)
             case Refused() as refused:
                 self._on_refused(action, refused)
-            case Unclear():
+            case _:  # Unclear, the only one left: what is no definite answer is never taken for one
                 self._on_unknown(action, payment.submission)
 
     def _on_accepted(self, action: Action, errand: Errand, payment: Payment, job_ids: tuple[str, ...]) -> None:

@@ -154,11 +154,9 @@ def _place(
     besides = {beside_of(wanted, output.index, suffix_of(output.path), job.id) for job in paid.jobs}
     if there is not None and output.path in besides and _same(recorded, output):
         return Placed(output, output.path, Standing.HERE, output.path)
-    if mine is not None and recorded is not None and not own.owns(mine.path, recorded):
+    if mine is not None and recorded is not None and not own.owns(mine.path, recorded) and not _same(recorded, output):
         # By hand, or by a program: either way not ours, and not to be lost.
-        edited = not _same(recorded, output)
-        if edited:
-            return Placed(output, target, Standing.EDITED, output.path)
+        return Placed(output, target, Standing.EDITED, output.path)
     if there is not None and not own.owns(target, there):
         standing = Standing.EDITED if target in own.recorded else Standing.TAKEN
         return Placed(output, target, standing)
