@@ -298,7 +298,18 @@ def test_public_addresses(address: str, public: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "local"), [("::ffff:127.0.0.1", True), ("[::1]", True), ("127.1", False), ("", False)]
+    ("host", "local"),
+    [
+        ("LocalHost", True),
+        ("localhost.", False),
+        ("2002:7f00:1::1", True),
+        ("64:ff9b::7f00:1", True),
+        ("8.8.8.8", False),
+        ("::ffff:127.0.0.1", True),
+        ("[::1]", True),
+        ("127.1", False),
+        ("", False),
+    ],
 )
 def test_loopback(host: str, local: bool) -> None:
     assert is_loopback(host) is local

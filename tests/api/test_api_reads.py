@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
-from sumesync.api.client import SumeClient, check_origin
+from sumesync.api.answers import Answer, Failure, api_error, failure_of
+from sumesync.api.client import SumeClient, _is_certificate, check_origin
 from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
 
 from .conftest import Certificates
@@ -320,6 +323,161 @@ def test_no_secret_is_told() -> None:
     assert caught.value.what.endswith("[secret] of [secret], https://m/…")
 
 
+READS: list[tuple[str, Callable[[SumeClient], object]]] = [
+    ("this account", lambda c: c.account()),
+    ("the credits", lambda c: c.credits()),
+    ("the jobs", lambda c: c.list_jobs()),
+    ("this job", lambda c: c.job("job_1")),
+    ("the result of this job", lambda c: c.result("job_1")),
+]
+ADDRESS = "check SUME_API_BASE_URL"
+
+
+@pytest.mark.parametrize(("subject", "call"), READS, ids=[subject for subject, _ in READS])
+def test_every_read_says_what_it_was_about(subject: str, call: Callable[[SumeClient], object]) -> None:
+    for answer, what, hint, status in [
+        (http(404), f"Sume does not know {subject}", f"if every request fails so, {ADDRESS}", 404),
+        (http(300), f"Sume answered 300 in place of {subject}", f"{ADDRESS}: redirects are not followed", 300),
+        (http(200, b"<html>"), f"Sume answered 200 for {subject}, but the answer is HTML, not JSON", ADDRESS, 200),
+        (
+            http(200, b"x", Content_Encoding="br"),
+            f"{subject} could not be read: the answer is compressed in an unknown way",
+            ADDRESS,
+            None,
+        ),
+    ]:
+        with serving(answering(answer)) as server, client_of(server.url) as client:
+            with pytest.raises(ApiError) as caught:
+                call(client)
+            assert (caught.value.what, caught.value.hint, caught.value.status) == (what, hint, status)
+
+
+def test_a_host_that_cannot_be_reached_is_named_with_what_to_check() -> None:
+    with serving(answering(ME)) as server:
+        url = server.url
+    with client_of(url, limits=replace(QUICK, tries=1)) as client, pytest.raises(ApiError) as caught:
+        client.account()
+    assert caught.value.what.startswith("127.0.0.1 cannot be reached: ")
+    assert caught.value.hint == "check the connection, HTTPS_PROXY and SUME_API_BASE_URL"
+
+
+STATUSES = [
+    (300, "Sume answered 300 in place of x", f"{ADDRESS}: redirects are not followed"),
+    (399, "Sume answered 399 in place of x", f"{ADDRESS}: redirects are not followed"),
+    (400, "Sume refused the request (400)", ""),
+    (401, "Sume does not accept the key", "check SUME_API_KEY"),
+    (402, "Sume says that the credits do not suffice", "see sumesync credits"),
+    (403, "Sume denies this key access", "check the key's scopes and the workspace's plan"),
+    (404, "Sume does not know x", f"if every request fails so, {ADDRESS}"),
+    (407, "the proxy wants a password", "check HTTPS_PROXY"),
+    (408, "Sume did not get the request in time", "try again"),
+    (429, "Sume asks for fewer requests", "wait a minute and try again"),
+    (499, "Sume refused the request (499)", ""),
+    (500, "Sume failed (500)", "try again in a while; what was paid for is recorded"),
+    (503, "Sume failed (503)", "try again in a while; what was paid for is recorded"),
+]
+
+
+@pytest.mark.parametrize(("status", "what", "hint"), STATUSES)
+def test_what_a_status_means_and_what_to_do(status: int, what: str, hint: str) -> None:
+    assert failure_of(status, "x") == Failure(what, hint)
+
+
+def test_without_a_subject_it_is_this() -> None:
+    assert failure_of(404).what == "Sume does not know this"
+
+
+def test_an_error_carries_what_the_answer_told() -> None:
+    body = b'{"error":{"code":"c","message":"m"},"request_id":"req_1"}'
+    later = "Thu, 01 Jan 1970 00:01:30 GMT"
+    error = api_error(Answer(429, {"retry-after": later}, body), "x", now=60.0)
+    assert error.what == "Sume asks for fewer requests: c; m (request req_1)"
+    assert (error.status, error.error_code, error.request_id, error.retry_after) == (429, "c", "req_1", 30.0)
+    bare = api_error(Answer(500), "x", now=0.0)
+    assert (bare.what, bare.error_code, bare.request_id, bare.retry_after) == ("Sume failed (500)", "", None, None)
+
+
+def test_a_date_to_wait_for_is_counted_from_now() -> None:
+    clock = HandClock()
+    until = formatdate(clock.now() + 30, usegmt=True)
+    with (
+        serving(answering(http(503, Retry_After=until), ME)) as server,
+        client_of(server.url, clock) as client,
+    ):
+        client.account()
+    assert clock.slept == pytest.approx([30], abs=2)
+
+
+def test_a_list_ends_where_its_cursor_goes_nowhere() -> None:
+    body = b'{"data":[{"id":"job_1","status":"running"}],"next_cursor":"a"}'
+    with serving(answering(http(200, body))) as server, client_of(server.url) as client:
+        assert client.list_jobs().cursor == "a"
+        assert client.list_jobs("a").cursor is None
+        client.list_jobs(limit=1)
+        client.list_jobs(limit=0)
+    assert [line.rpartition("limit=")[2] for line in requests(server.received)] == ["100", "100&cursor=a", "1", "1"]
+
+
+def test_what_was_sent_is_no_result() -> None:
+    body = b'{"images":[{"url":"https://m/sent.png"},{"url":"https://m/made.png"}]}'
+    with serving(answering(http(200, body))) as server, client_of(server.url) as client:
+        assert client.result("job_1").urls == ("https://m/sent.png", "https://m/made.png")
+        assert client.result("job_1", frozenset({"https://m/sent.png"})).urls == ("https://m/made.png",)
+
+
+def test_a_read_asks_for_gzip() -> None:
+    with serving(answering(ME)) as server, client_of(server.url) as client:
+        client.account()
+    assert b"\r\nAccept-Encoding: gzip\r\n" in server.received
+
+
+def test_what_is_no_job_id_is_shown_in_short() -> None:
+    with serving(answering(ME)) as server, client_of(server.url) as client, pytest.raises(ApiError) as caught:
+        client.job("/" * 99)
+    assert caught.value.what == "/" * 59 + "… is not a job id"
+
+
+def test_a_client_is_closed_at_the_end_of_its_block() -> None:
+    with serving(answering(ME)) as server:
+        with SumeClient(server.url, KEY, HandClock(), version="1", limits=QUICK, environ={}) as client:
+            assert client.origin == server.url
+            client.account()
+        with pytest.raises(ApiError, match="Pool is closed"):
+            client.account()
+
+
+def wrapping(outer: BaseException, **links: BaseException) -> BaseException:
+    for name, value in links.items():
+        setattr(outer, f"__{name}__", value)
+    return outer
+
+
+def chain(length: int) -> BaseException:
+    error: BaseException = ssl.SSLCertVerificationError("no")
+    for _ in range(length):
+        error = wrapping(OSError(), cause=error)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (lambda: ssl.SSLCertVerificationError("no"), True),
+        (lambda: wrapping(OSError(), cause=ssl.SSLCertVerificationError("no")), True),
+        (lambda: wrapping(OSError(), context=ssl.SSLCertVerificationError("no")), True),
+        (lambda: OSError("text", ssl.SSLCertVerificationError("no")), True),
+        (lambda: wrapping(OSError("text", ssl.SSLCertVerificationError("no")), context=OSError()), False),
+        (lambda: OSError("text"), False),
+        (lambda: chain(7), True),
+        (lambda: chain(8), False),
+    ],
+)
+def test_a_certificate_is_found_behind_the_wrappings_of_the_libraries(
+    error: Callable[[], BaseException], found: bool
+) -> None:
+    assert _is_certificate(error()) is found
+
+
 # --- the OpenAPI document -------------------------------------------------------------------------
 
 DOCUMENT = b'{"paths":{"/api/v1/x":{"post":{"parameters":[{"in":"header","name":"Idempotency-Key"}]}}}}'
@@ -346,8 +504,10 @@ def test_without_an_openapi_document_nothing_is_declared(answer: bytes) -> None:
 
 @pytest.mark.parametrize("key", ["", "a b", "a\nb", "ключ", "a\x00"])
 def test_what_is_no_key(key: str) -> None:
-    with pytest.raises(UsageError, match="characters") as caught:
+    with pytest.raises(UsageError) as caught:
         SumeClient("https://www.sume.so/api/v1", key, HandClock(), version="1", environ={})
+    assert caught.value.what == "the API key holds characters that no key has"
+    assert caught.value.hint == "check SUME_API_KEY"
     assert not key or key not in caught.value.what
 
 
@@ -361,11 +521,48 @@ def test_what_is_no_key(key: str) -> None:
         ("http://127.8.9.10", "http://127.8.9.10"),
         ("http://[::1]:99/api", "http://[::1]:99/api"),
         ("http://localhost", "http://localhost"),
+        ("http://LOCALHOST:80//", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("https://[2001:db8::1]/api", "https://[2001:db8::1]/api"),
         (" https://www.sume.so ", "https://www.sume.so"),
     ],
 )
 def test_origins(url: str, origin: str) -> None:
     assert check_origin(url) == origin
+
+
+ODD = "it holds characters that no address has"
+NO_HTTPS = "it does not begin with https://"
+NOT_PLAIN = "its host, port or path is not plain"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "why"),
+    [
+        ("https://www.sume.so/a b", "https://www.sume.so/a b", ODD),
+        ("https://www.sume.so\\x", "https://www.sume.so\\x", ODD),
+        ("https://www.su\tme.so", "https://www.su\\tme.so", ODD),
+        ("https://ѕume.so", "https://ѕume.so", ODD),
+        ("www.sume.so", "www.sume.so", NO_HTTPS),
+        ("ftp://www.sume.so", "ftp://www.sume.so", NO_HTTPS),
+        ("https:/x", "https:/x", NO_HTTPS),
+        ("https://@www.sume.so", "https://@www.sume.so", "it holds a user name"),
+        ("https://u:p@www.sume.so", "https://www.sume.so", "it holds a user name"),
+        ("https://www.sume.so/a?", "https://www.sume.so/a", "it holds a query or a fragment"),
+        ("https://www.sume.so/a#x", "https://www.sume.so/a", "it holds a query or a fragment"),
+        ("https://:443", "https://:443", NOT_PLAIN),
+        ("https://-x", "https://-x", NOT_PLAIN),
+        ("https://www.sume.so:0", "https://www.sume.so:0", NOT_PLAIN),
+        ("https://www.sume.so/..", "https://www.sume.so/..", NOT_PLAIN),
+        ("http://www.sume.so", "http://www.sume.so", "http would show the key to the network"),
+        ("ftp://" + "x" * 200, "ftp://" + "x" * 113 + "…", NO_HTTPS),
+    ],
+)
+def test_why_it_is_no_origin_is_said_and_what_one_looks_like(url: str, shown: str, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_origin(url)
+    assert caught.value.what == f"{shown} cannot be the address of the Sume API: {why}"
+    assert caught.value.hint == "SUME_API_BASE_URL must look like https://www.sume.so/api/v1"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import formatdate
 from http.client import NotConnected
 
 import pytest
+from urllib3.exceptions import ProtocolError
 from urllib3.util import parse_url
 
 from sumesync.api.transport import Transport
@@ -158,6 +160,112 @@ def test_a_no_whose_body_broke_off_is_still_a_no() -> None:
         line.send(http(401, b"{", length=100))
 
     assert submit(script)[0] == Refused(401, "http_401", "")
+
+
+# --- what people are told -------------------------------------------------------------------------
+
+TOLD: dict[str, tuple[bytes, SubmitResult]] = {
+    "a server that failed": (
+        http(503, ERROR),
+        Unclear("Sume answered 503: some_code; Some text. (request req_1)", "req_1"),
+    ),
+    "a conflict": (http(409), Unclear("Sume answered 409", conflict=True)),
+    "a limit": (
+        http(429, ERROR, Retry_After="7"),
+        Throttled(7.0, "Sume answered 429: some_code; Some text. (request req_1)"),
+    ),
+    "a refusal without a word": (http(404), Refused(404, "http_404", "")),
+    "a success without a job": (
+        http(200, b'{"request_id":"req_1"}'),
+        Unclear("Sume answered 200, but the answer names no job", "req_1"),
+    ),
+    "a success that is a page": (
+        http(200, b"<html>", X_Request_Id="req_2"),
+        Unclear("Sume answered 200, but the answer is HTML, not JSON", "req_2"),
+    ),
+    "a success that names jobs in part": (
+        http(200, b'{"job_ids":["job_1","../x","job_3"]}'),
+        Unclear(
+            "Sume answered 200, but the answer names a job by something that is not an id; it also names job_1, job_3"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_each_outcome_is_told_with_what_sume_said(name: str) -> None:
+    answer, result = TOLD[name]
+    assert submit(answering(answer))[0] == result
+
+
+def test_an_answer_that_broke_off_says_so() -> None:
+    def script(line: Line) -> None:
+        line.read_request()
+        line.send(http(200, b'{"job_id":"a"}', length=500))
+
+    outcome = submit(script)[0]
+    assert isinstance(outcome, Unclear)
+    assert outcome.detail.startswith("Sume answered 200, but its answer broke off: ")
+
+
+def test_a_wire_that_broke_says_so_without_secrets() -> None:
+    outcome = submit(_close_at_once)[0]
+    assert isinstance(outcome, Unclear)
+    assert outcome.detail.startswith("the connection failed after the request was sent: ")
+    assert len(outcome.detail) > 52, "and why"
+
+
+def test_a_date_to_wait_for_is_counted_from_now() -> None:
+    clock = HandClock()
+    until = formatdate(clock.now() + 30, usegmt=True)
+    with serving(answering(http(429, Retry_After=until))) as server, client_of(server.url, clock) as client:
+        outcome = client.submit(ORDER, lambda: None)
+    assert isinstance(outcome, Throttled)
+    assert outcome.wait == pytest.approx(30, abs=2)
+
+
+def test_the_workspace_is_a_secret_once_it_is_known() -> None:
+    refusal = http(403, b'{"error":{"code":"x","message":"ws_secret_1 and ws_secret_1"}}')
+    me = http(200, b'{"workspace":{"id":"ws_secret_1"}}')
+    with serving(answering(me, refusal)) as server, client_of(server.url) as client:
+        client.account()
+        assert client.submit(ORDER, lambda: None) == Refused(403, "x", "[secret] and [secret]")
+
+
+class Wire:
+    """A connection that breaks where it is told to."""
+
+    def __init__(self, sending: Exception | None, receiving: Exception | None) -> None:
+        self.sending, self.receiving = sending, receiving
+
+    def connect(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def request(self, *_: object, **__: object) -> None:
+        if self.sending:
+            raise self.sending
+
+    def getresponse(self) -> object:
+        assert self.receiving
+        raise self.receiving
+
+
+@pytest.mark.parametrize(
+    ("sending", "receiving", "told"),
+    [
+        (None, ProtocolError("no answer"), "no answer"),
+        (BrokenPipeError("a broken pipe"), ProtocolError("no answer"), "a broken pipe"),
+        (BrokenPipeError("x" * 300), ProtocolError("no answer"), "x" * 199 + "…"),
+    ],
+)
+def test_what_broke_first_is_told(
+    monkeypatch: pytest.MonkeyPatch, sending: Exception | None, receiving: Exception, told: str
+) -> None:
+    monkeypatch.setattr(Transport, "fresh", lambda *_: Wire(sending, receiving))
+    with client_of("http://127.0.0.1:1") as client:
+        outcome = client.submit(ORDER, lambda: None)
+    assert outcome == Unclear(f"the connection failed after the request was sent: {told}")
 
 
 # --- the wire breaks ------------------------------------------------------------------------------
@@ -348,7 +456,7 @@ def test_an_order_that_is_no_request_never_connects(order: Order) -> None:
     with (
         serving(answering(OK)) as server,
         client_of(server.url) as client,
-        pytest.raises(ValueError, match="plain"),
+        pytest.raises(ValueError, match=r"^an order needs a plain route and key$"),
     ):
         client.submit(order, lambda: None)
     assert server.lines == []

@@ -123,6 +123,8 @@ def test_the_digest_does_not_see_what_git_does_to_line_ends() -> None:
         '{"name": "x"}',
         "[" * 50_000,
         '{"a": ' + "9" * 5000 + "}",
+        '{"format_version": NaN}',
+        '{"format_version": 1, "spec": "a", "fingerprint": Infinity}',
         "\x00",
         "\ud800",
     ],

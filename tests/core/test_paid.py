@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from sumesync.core.paid import Paid, index, merge
+from sumesync.core.paid import Paid, find_job, holders, index, merge
 from sumesync.model import SANDBOX, SUME, Entry, JobError, JobRecord, JobState, Step
 from tests.builders import entry, examples, fact, job, lock, output, past, submission
 from tests.core.strategies import jobs, several_entries
-from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_IN_FLIGHT, HERO_JOB, HERO_PNG, RED, RED_JOB
+from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_IN_FLIGHT, HERO_JOB, HERO_PNG, RED, RED_DONE, RED_JOB
 
 OURS, THEIRS = "sha256:ours", "sha256:theirs"
 TERMINAL = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED, JobState.GONE]
@@ -147,3 +147,28 @@ def test_no_job_of_the_lock_is_left_out(found: list[Entry]) -> None:
             for past_ in (*each.history, each.present):
                 if past_.endpoint == endpoint:
                     assert {job.id for job in past_.jobs} <= {job.id for job in told[past_.fingerprint].jobs}
+
+
+def test_a_job_is_found_by_its_id_with_what_it_was_paid_for() -> None:
+    paid = index(lock(RED_DONE), [], [], SUME)
+    found = find_job(paid, "job_hero")
+    assert found == (paid[HERO.fingerprint], HERO_JOB)
+    assert find_job(paid, "job_none") is None
+
+
+def test_who_holds_a_job_is_told_once_each() -> None:
+    twice = entry(RED, RED_JOB, history=(past(HERO, HERO_JOB), past(HERO, HERO_JOB)))
+    copy = entry(HERO, HERO_JOB, path="a.sume.toml")
+    assert set(holders(lock(twice, copy), "job_hero")) == {RED.key, copy.key}
+    assert len(holders(lock(twice), "job_hero")) == 1
+    assert holders(lock(twice), "job_none") == ()
+
+
+def test_a_journal_alone_says_which_attempt_was_accepted() -> None:
+    accepted = submission(HERO, Step.ACCEPTED, "job_1", attempt=2)
+    found = index(lock(), [], [accepted], SUME)[HERO.fingerprint]
+    assert (found.kind, found.attempts, found.unknown) == ("image", 2, ())
+    assert found.jobs == (job("job_1", JobState.ACCEPTED, attempt=2),)
+    lost = submission(HERO, Step.UNKNOWN, attempt=3)
+    found = index(lock(), [], [accepted, lost], SUME)[HERO.fingerprint]
+    assert (found.attempts, found.unknown) == (3, (lost,))

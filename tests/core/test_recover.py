@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.recover import Recovery, being_sent, facts_of, open_submissions, recover, void
-from sumesync.model import Fact, JobState, Step, Submission
+from sumesync.core.recover import (
+    Recovery,
+    being_sent,
+    facts_of,
+    lost,
+    open_submissions,
+    recover,
+    retractions,
+    void,
+)
+from sumesync.errors import UsageError
+from sumesync.model import Fact, JobError, JobState, Step, Submission
 from tests.builders import examples, fact, job, submission
 from tests.values import HERO, HERO_FAILED, HERO_JOB, RED
 
@@ -126,3 +136,40 @@ def test_nothing_that_may_have_cost_money_is_cleared_unrecorded(journal: list[Su
         assert kept or each.step is Step.INTENT or saved or each.key in settled
     again = recover([each for each in journal if each.key not in found.clear], [*facts, *found.record])
     assert (again.unknown, again.clear, again.record) == (found.unknown, (), ())
+
+
+def test_a_job_that_sume_no_longer_knows_counts_as_expired() -> None:
+    running = job("job_hero", JobState.ACCEPTED, attempt=3)
+    assert lost(running) == replace(running, state=JobState.EXPIRED, error=JobError("lost"))
+
+
+def test_what_settled_a_request_is_taken_back_and_nothing_else() -> None:
+    said = void(UNKNOWN)
+    back = replace(said, retracted=True)
+    others = [fact(HERO, HERO_JOB), fact(RED, HERO_JOB), facts_of(submission(RED, Step.ACCEPTED, "job_red"))[0]]
+    assert retractions(UNKNOWN, [said, *others]) == (back,)
+    assert retractions(UNKNOWN, [back, *others]) == ()
+    adopted = facts_of(ACCEPTED)[0]
+    (found,) = retractions(UNKNOWN, [adopted])
+    assert (found.job.id, found.job.state, found.retracted) == ("job_hero", JobState.VOID, True)
+
+
+def test_nothing_is_taken_back_once_it_was_paid_for_again() -> None:
+    later = fact(HERO, job("job_2", JobState.ACCEPTED, attempt=2))
+    with pytest.raises(UsageError) as caught:
+        retractions(UNKNOWN, [void(UNKNOWN), later])
+    assert caught.value.what == (
+        f"{UNKNOWN.entry}: it was tried again since (job_2); what was decided before that stands"
+    )
+    assert caught.value.hint == "nothing needs to be taken back"
+    retracted = replace(later, retracted=True)
+    assert len(retractions(UNKNOWN, [void(UNKNOWN), retracted])) == 1
+    elsewhere = fact(RED, job("job_2", JobState.ACCEPTED, attempt=2))
+    assert len(retractions(UNKNOWN, [void(UNKNOWN), elsewhere])) == 1
+
+
+def test_a_persons_no_counts_as_that_attempt_and_settles_that_request_only() -> None:
+    second = replace(submission(HERO, Step.UNKNOWN, attempt=2), workspace="sha256:w")
+    nothing = job(f"void-{second.key[:16]}", JobState.VOID, attempt=2)
+    assert void(second) == Fact(HERO.fingerprint, nothing, "image", HERO.key, "sha256:w", second.lineage, second.key)
+    assert void(second).job.id != void(UNKNOWN).job.id

@@ -107,6 +107,34 @@ def test_named_secrets_are_taken_out_however_they_are_quoted(secret: str) -> Non
         assert form.strip("x") not in without_secrets(f"before {form} after", [secret])
 
 
+@pytest.mark.parametrize(
+    ("text", "secrets", "shown"),
+    [
+        ("a secret-1 b secret-1", ["secret-1"], "a [secret] b [secret]"),
+        ("a%20b%2Fcd a b/cd", ["a b/cd"], "[secret] [secret]"),
+        ("a b/cd", ["a%20b%2Fcd"], "[secret]"),
+        ("secret here", ["secret"], "[secret] here"),
+        ("words here", ["words"], "words here"),
+        ("one-secret two-secret", ["one-secret", "two-secret"], "[secret] [secret]"),
+        ("key sume_live_abc.", [], "key [key]."),
+        ("Bearer  abc=", [], "Bearer  [key]"),
+        ("Bearer sume_test_abc", [], "Bearer [key]"),
+        ("https://a/x?sume_live_abc", [], "https://a/x"),
+        ("no secret at all", [], "no secret at all"),
+    ],
+)
+def test_what_stands_where_a_secret_stood(text: str, secrets: list[str], shown: str) -> None:
+    assert without_secrets(text, secrets) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("\x7f", "\\x7f"), ("\x80", "\\x80"), ("\xad", "\\xad"), ("\u0600", "\\u0600"), ("\uffff", "\uffff")],
+)
+def test_escapes_are_as_short_as_their_number(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
 def test_a_secret_too_short_to_tell_from_a_word_blanks_nothing() -> None:
     assert without_secrets("the cup", ["cup"]) == "the cup"
 
@@ -122,6 +150,10 @@ def test_taking_out_is_done_at_once(text: str) -> None:
 def test_suggestions_counts_and_amounts() -> None:
     assert suggest("prmopt", ["prompt", "kind"]) == "did you mean prompt?"
     assert suggest("zzz", ["prompt", "kind"]) == ""
+    assert suggest("promt", ["prompts", "prompt", "promp"]) == "did you mean prompt?"
+    assert suggest("abcde", ["abcxx"]) == "did you mean abcxx?"
+    assert suggest("abcde", ["abxxx"]) == ""
+    assert suggest("promt", iter(["prompt"])) == "did you mean prompt?"
     assert [count(0, "job"), count(1, "job"), count(2000, "entry", "entries")] == ["0 jobs", "1 job", "2,000 entries"]
     assert [amount(12.0), amount(1234.5), amount(0)] == ["12", "1,234.50", "0"]
 

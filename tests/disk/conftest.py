@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .calls import Calls
+
 Git = Callable[..., str]
 
 
@@ -52,3 +54,9 @@ def forbidden() -> Iterator[Path]:
         os.seteuid(was)
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What is done to files from here on."""
+    return Calls(monkeypatch)

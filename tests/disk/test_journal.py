@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from sumesync.disk.journal import LocalJournal
 from sumesync.errors import Exit, LocalStateError
-from sumesync.model import Step
+from sumesync.model import EntryKey, Step
 from tests.builders import submission
 from tests.values import HERO, HERO_UNKNOWN, RED, TEASER
+
+from .calls import Calls
 
 ACCEPTED = replace(submission(TEASER, Step.ACCEPTED, "job_1", "job_2"), workspace="sha256:w", detail="Straße\n☕")
 WAITING = submission(RED, Step.INTENT, sent_at=None)
@@ -122,6 +125,63 @@ def test_what_does_not_read_is_refused_with_what_to_do(tmp_path: Path, data: byt
     assert path.read_bytes() == data
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (_broken(format_version=2), "a newer format: update sumesync"),
+        (_broken(attempt="1"), "a value of the wrong type"),
+        (_broken(detail=None), "a value of the wrong type"),
+        (_broken(step="x" * 200), f"'{'x' * 79}"),
+    ],
+)
+def test_why_it_does_not_read_is_said_in_short(tmp_path: Path, data: bytes, why: str) -> None:
+    path = tmp_path / "journal" / "bad.json"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    with pytest.raises(LocalStateError) as fault:
+        LocalJournal(tmp_path).list()
+    assert fault.value.what == f"{path}: a paid request in progress that cannot be read ({why})"
+    assert fault.value.hint == (
+        "see at Sume whether its job exists, move the file away, then run: sumesync lock rebuild"
+    )
+
+
+def test_a_journal_that_the_disk_does_not_give_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_bytes(b"")
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot read {tmp_path / 'journal'}: Not a directory")):
+        LocalJournal(tmp_path).list()
+    (tmp_path / "p" / "journal" / "k.json").mkdir(parents=True)
+    path = tmp_path / "p" / "journal" / "k.json"
+    for look in (LocalJournal(tmp_path / "p").list, lambda: LocalJournal(tmp_path / "p").find("k")):
+        with pytest.raises(LocalStateError, match=re.escape(f"cannot read {path}: Is a directory")):
+            look()
+
+
+def test_every_step_is_durable_before_the_call_returns(tmp_path: Path, calls: Calls) -> None:
+    journal = LocalJournal(tmp_path)
+    journal.write(WAITING)
+    calls.log.clear()
+    journal.write(replace(WAITING, step=Step.SENDING))
+    name = f"{WAITING.key}.json"
+    assert calls.log == ["write part", "fsync part", f"replace part {name}", "fsync journal"]
+    calls.log.clear()
+    journal.clear(WAITING.key)
+    assert calls.log == [f"unlink {name}", "fsync journal"]
+
+
+def test_a_person_can_read_it(tmp_path: Path) -> None:
+    LocalJournal(tmp_path).write(ACCEPTED)
+    text = (tmp_path / "journal" / f"{ACCEPTED.key}.json").read_text()
+    assert text.startswith('{\n "format_version": 1,\n "key": ')
+    assert text.endswith("\n}\n")
+
+
+def test_a_variant_is_kept_apart(tmp_path: Path) -> None:
+    tall = replace(WAITING, entry=EntryKey("a.sume.toml", "tall"))
+    LocalJournal(tmp_path).write(tall)
+    assert LocalJournal(tmp_path).list() == (tall,)
+
+
 def test_the_good_example_reads(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     (tmp_path / "journal" / "k.json").write_bytes(_broken())
@@ -138,3 +198,29 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         path.write_bytes(text[:length])
         with pytest.raises(LocalStateError):
             journal.list()
+
+
+def test_what_a_person_settled_is_kept_beside_the_journal_till_it_is_forgotten(tmp_path: Path, calls: Calls) -> None:
+    journal = LocalJournal(tmp_path)
+    journal.settle(ACCEPTED.key)
+    assert journal.settled() == ()
+    journal.write(ACCEPTED)
+    calls.log.clear()
+    journal.settle(ACCEPTED.key)
+    assert calls.log == [f"replace {ACCEPTED.key}.json {ACCEPTED.key}.settled", "fsync journal"]
+    assert journal.list() == ()
+    assert journal.find(ACCEPTED.key) is None
+    assert journal.settled() == (replace(ACCEPTED, step=Step.UNKNOWN, job_ids=()),)
+    journal.forget(ACCEPTED.key)
+    journal.forget(ACCEPTED.key)
+    assert journal.settled() == ()
+
+
+def test_what_is_open_again_is_not_settled(tmp_path: Path) -> None:
+    journal = LocalJournal(tmp_path)
+    for each in (HERO_UNKNOWN, WAITING):
+        journal.write(each)
+        journal.settle(each.key)
+    journal.write(HERO_UNKNOWN)
+    assert journal.settled() == (replace(WAITING, step=Step.UNKNOWN),)
+    assert journal.list() == (HERO_UNKNOWN,)

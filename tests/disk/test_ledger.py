@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sumesync.disk.journal import LocalJournal
-from sumesync.disk.ledger import NAME, LocalLedger
+from sumesync.disk.ledger import NAME, RETRACTING, LocalLedger
 from sumesync.errors import Exit, LocalStateError
 from sumesync.model import EntryKey, Fact, JobState, Step
-from tests.builders import examples, fact, job, output, submission
+from tests.builders import examples, fact, job, output, sha, submission
 from tests.core.strategies import jobs
 from tests.values import HERO, HERO_FAILED, HERO_IN_FLIGHT, HERO_JOB, RED, RED_JOB, TEASER, TEASER_JOB
+
+from .calls import Calls
 
 
 def ledger(folder: Path) -> LocalLedger:
@@ -110,7 +113,7 @@ GARBAGE = [
 
 def test_the_good_line_reads(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(LINE + b"\n\n")
-    assert [each.job.id for each in ledger(tmp_path).list()] == ["j"]
+    assert [(each.job.id, each.submission) for each in ledger(tmp_path).list()] == [("j", "")]
 
 
 @pytest.mark.parametrize("line", GARBAGE)
@@ -179,8 +182,10 @@ def test_a_claim_is_an_intent_in_the_journal(tmp_path: Path) -> None:
 def test_what_is_being_paid_for_cannot_be_claimed_again(tmp_path: Path, step: Step) -> None:
     begun = submission(HERO, step)
     LocalJournal(tmp_path).write(begun)
-    with pytest.raises(LocalStateError, match="already being paid for"):
+    with pytest.raises(LocalStateError) as fault:
         ledger(tmp_path).claim(submission(HERO, Step.INTENT))
+    assert fault.value.what == f"{HERO.key}: this request is already being paid for (attempt 1)"
+    assert fault.value.hint == "run apply again: it resumes what was begun"
     assert LocalJournal(tmp_path).list() == (begun,)
 
 
@@ -188,3 +193,111 @@ def test_another_attempt_can_be_claimed(tmp_path: Path) -> None:
     LocalJournal(tmp_path).write(submission(HERO, Step.UNKNOWN))
     ledger(tmp_path).claim(submission(HERO, Step.INTENT, attempt=2))
     assert len(LocalJournal(tmp_path).list()) == 2
+
+
+def test_a_fact_is_durable_before_the_call_returns(tmp_path: Path, calls: Calls) -> None:
+    book = ledger(tmp_path)
+    book.record(FACTS[:2])
+    assert calls.log == [f"ftruncate {NAME}", f"write {NAME}", f"fsync {NAME}", f"fsync {tmp_path.name}"]
+    calls.log.clear()
+    book.record(FACTS[2:])
+    assert calls.log == [f"ftruncate {NAME}", f"write {NAME}", f"fsync {NAME}"]
+    calls.log.clear()
+    book.record([])
+    assert calls.log == []
+
+
+def test_a_salvage_sets_the_damaged_file_aside_before_it_writes_a_new_one(tmp_path: Path, calls: Calls) -> None:
+    (tmp_path / NAME).write_bytes(LINE + b"\ngarbage\n")
+    calls.log.clear()
+    assert ledger(tmp_path).salvage() == 1
+    assert calls.log[0].startswith(f"replace {NAME} ledger.")
+    assert calls.log[0].endswith(".damaged")
+    assert calls.log[1:] == [
+        f"fsync {tmp_path.name}",
+        f"ftruncate {NAME}",
+        f"write {NAME}",
+        f"fsync {NAME}",
+        f"fsync {tmp_path.name}",
+    ]
+
+
+def test_what_one_fact_does_not_know_the_other_keeps(tmp_path: Path) -> None:
+    book = ledger(tmp_path)
+    first = Fact(HERO.fingerprint, HERO_IN_FLIGHT, "image", HERO.key, "sha256:w", "lineage", "submission")
+    book.record([first, Fact(HERO.fingerprint, HERO_JOB, "image", TEASER.key)])
+    assert book.list() == (Fact(HERO.fingerprint, HERO_JOB, "image", TEASER.key, "sha256:w", "lineage", "submission"),)
+    later = Fact(HERO.fingerprint, HERO_JOB, "video", HERO.key, "sha256:x", "other", "another")
+    book.record([later])
+    assert book.list() == (later,)
+
+
+def test_a_ledger_that_the_disk_does_not_give_is_told(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(LocalStateError, match=f"cannot read .*{NAME}: Is a directory"):
+        ledger(tmp_path).list()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (LINE.replace(b'"fingerprint": "f"', b'"fingerprint": 3'), "a value is not text"),
+        (LINE.replace(b'"submission"', b'"x"').replace(b'"path": "p"', b'"path": null'), "a value is not text"),
+        (LINE.replace(b'"lineage": "", ', b""), "'lineage'"),
+        (LINE.replace(b'"attempt": 1', b'"attempt": "x"'), "ledger: attempt is missing or not a number"),
+        (b"x" * 200, "Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_why_a_line_does_not_read_is_said(tmp_path: Path, line: bytes, why: str) -> None:
+    (tmp_path / NAME).write_bytes(line + b"\n")
+    with pytest.raises(LocalStateError) as fault:
+        ledger(tmp_path).list()
+    assert fault.value.what == f"{tmp_path / NAME}:1: not a ledger that reads ({why})"
+
+
+def test_a_newer_format_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(LINE.replace(b'"format_version": 1', b'"format_version": 7') + b"\n")
+    with pytest.raises(LocalStateError) as fault:
+        ledger(tmp_path).list()
+    assert fault.value.what == "the ledger has format 7, newer than this sumesync"
+    assert fault.value.hint == "update sumesync: pip install --upgrade sumesync"
+
+
+def test_a_line_is_ascii_and_says_all_of_its_fact(tmp_path: Path) -> None:
+    told = Fact("f", HERO_IN_FLIGHT, "image", EntryKey("é.sume.toml", "tall"), "sha256:w", "l", "s")
+    ledger(tmp_path).record([told])
+    line = (tmp_path / NAME).read_bytes()
+    assert line.isascii()
+    assert json.loads(line) == {
+        "format_version": 1,
+        "fingerprint": "f",
+        "kind": "image",
+        "path": "é.sume.toml",
+        "variant": "tall",
+        "lineage": "l",
+        "workspace": "sha256:w",
+        "submission": "s",
+        "written": False,
+        "job": {"id": "job_hero", "state": "accepted", "attempt": 1},
+    }
+    assert ledger(tmp_path).list() == (told,)
+
+
+def test_what_was_taken_back_counts_no_more_and_what_comes_after_it_does(tmp_path: Path) -> None:
+    book = ledger(tmp_path)
+    told = Fact(HERO.fingerprint, HERO_JOB, "image", HERO.key, "sha256:w", "l", "s", frozenset({sha("the hero")}))
+    voided = replace(HERO_JOB, state=JobState.VOID)
+    back = replace(told, job=voided, retracted=True, workspace=None, submission="", written=frozenset())
+    book.record([told, back])
+    assert book.list() == (replace(back, written=told.written),), "what the job wrote stays ours"
+    again = replace(told, job=HERO_IN_FLIGHT, submission="t", written=frozenset())
+    book.record([again])
+    assert book.list() == (replace(again, written=told.written),)
+
+
+def test_a_line_that_takes_back_says_so_in_a_format_of_its_own(tmp_path: Path) -> None:
+    back = Fact("f", replace(HERO_IN_FLIGHT, state=JobState.VOID), "image", HERO.key, retracted=True)
+    ledger(tmp_path).record([back])
+    table = json.loads((tmp_path / NAME).read_bytes())
+    assert (table["format_version"], table["retracted"]) == (RETRACTING, True)
+    assert ledger(tmp_path).list() == (back,)

@@ -15,6 +15,8 @@ from sumesync.model import Entry, Lock
 from tests.builders import LINEAGE, entry, lock, past
 from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED_DONE, TEASER, TEASER_DONE
 
+from .calls import Calls
+
 WORKSPACE = "sha256:" + "a" * 64
 
 
@@ -30,6 +32,49 @@ def test_there_is_none_at_first(store: LockFile) -> None:
 
 def test_a_header_alone_is_a_lock(store: LockFile) -> None:
     assert store.create(LINEAGE, None) == store.read() == Lock(LINEAGE)
+
+
+def test_a_header_names_its_workspace(store: LockFile) -> None:
+    assert store.create(LINEAGE, WORKSPACE) == store.read() == Lock(LINEAGE, WORKSPACE)
+
+
+def test_a_lock_that_a_checkout_took_away_gets_its_workspace_again(store: LockFile) -> None:
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE, WORKSPACE)
+    assert store.read() == lock(TEASER_DONE, workspace=WORKSPACE)
+
+
+def test_every_write_is_durable_and_never_in_place(store: LockFile, tmp_path: Path, calls: Calls) -> None:
+    steps = ["write part", "fsync part", "replace part sume.lock", f"fsync {tmp_path.name}"]
+    for act in (
+        lambda: store.create(LINEAGE, None),
+        lambda: store.patch({HERO.key: [lambda _: HERO_DONE]}, LINEAGE),
+        lambda: store.replace(lock(TEASER_DONE)),
+    ):
+        calls.log.clear()
+        act()
+        assert calls.log == steps
+
+
+@pytest.mark.parametrize(
+    ("data", "what"), [(b"\xff\xfe", "sume.lock is not text"), (None, "sume.lock is a symbolic link")]
+)
+def test_a_lock_that_is_none_says_how_to_make_it_again(
+    store: LockFile, tmp_path: Path, data: bytes | None, what: str
+) -> None:
+    if data is None:
+        (tmp_path / "sume.lock").symlink_to(tmp_path / "none")
+    else:
+        (tmp_path / "sume.lock").write_bytes(data)
+    with pytest.raises(LockFault) as fault:
+        store.read()
+    assert what in fault.value.what
+    assert fault.value.hint == locks.REBUILD_HINT
+
+
+def test_a_patch_gives_back_the_line_ends_of_ours(store: LockFile, tmp_path: Path) -> None:
+    (tmp_path / "sume.lock").write_bytes(locks.render(lock(HERO_DONE)).replace("\n", "\r\n").encode())
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+    assert b"\r" not in (tmp_path / "sume.lock").read_bytes()
 
 
 def test_changes_are_applied_in_their_order_to_what_stands_in_the_file(store: LockFile) -> None:

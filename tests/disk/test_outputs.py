@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +12,10 @@ import pytest
 
 from sumesync.core.action import Observed
 from sumesync.disk.outputs import OutputFiles, Part
-from sumesync.errors import LocalStateError
+from sumesync.errors import LocalStateError, MediaError
 from tests.builders import OTHER, file, pointer, sha
+
+from .calls import Calls
 
 
 @pytest.fixture
@@ -35,8 +40,8 @@ def test_a_part_stands_beside_its_target_and_keeps_its_head(media: OutputFiles, 
     for chunk in (b"abc", b"d" * 5000, b"e"):
         part.write(chunk)
     assert part.head == b"abc" + b"d" * 4093
-    assert part.finish() == part.finish()
-    with pytest.raises(ValueError, match="closed"):
+    assert part.finish() == part.finish() == (sha("abc" + "d" * 5000 + "e"), 5004)
+    with pytest.raises(ValueError, match=r"^this part is closed$"):
         part.write(b"more")
     part.discard()
     part.discard()
@@ -78,6 +83,94 @@ def test_a_file_that_comes_between_the_look_and_the_rename_is_not_lost(media: Ou
     assert not Late(tmp_path).place(part, "hero.png", None)
     part.discard()
     assert everything(tmp_path) == {"hero.png": "came at the last moment"}
+
+
+def test_the_bytes_are_durable_before_their_place_is(media: OutputFiles, calls: Calls) -> None:
+    media.place(part_of(media, "new"), "hero.png", None)
+    root = calls.log[-1].removeprefix("fsync ")
+    assert calls.log == ["write part", "fsync part", "link part hero.png", "unlink part", f"fsync {root}"]
+    assert calls.open == {}, "left open"
+    calls.log.clear()
+    media.place(part_of(media, "newer"), "hero.png", file("new"))
+    assert calls.log == ["write part", "fsync part", "replace part hero.png", f"fsync {root}"]
+    calls.log.clear()
+    media.part("").discard()
+    assert calls.log == ["unlink part"]
+    assert calls.open == {}, "left open"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_where_there_are_no_hard_links_it_is_renamed(
+    media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "link", _failing(number))
+    assert media.place(part_of(media, "new"), "hero.png", None)
+    assert everything(tmp_path) == {"hero.png": "new"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_is_told_with_the_place(
+    media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    part = part_of(media, "new")
+    monkeypatch.setattr(os, "link", _failing(number))
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot write {tmp_path / 'hero.png'}: nope")):
+        media.place(part, "hero.png", None)
+    part.discard()
+    assert everything(tmp_path) == {}
+
+
+def test_a_disk_that_fails_after_the_link_is_told_too(
+    media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = part_of(media, "new")
+    monkeypatch.setattr(os, "fsync", _failing(errno.EIO))
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot write {tmp_path / 'hero.png'}: nope")):
+        media.place(part, "hero.png", None)
+
+
+def test_a_part_that_somebody_removed_is_a_download_to_be_made_again(media: OutputFiles, tmp_path: Path) -> None:
+    part = part_of(media, "new")
+    part.path.unlink()
+    with pytest.raises(MediaError, match=r"hero\.png was removed before it was in its place"):
+        media.place(part, "hero.png", None)
+    assert everything(tmp_path) == {}
+
+
+def _failing(number: int) -> Callable[..., int]:
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(number, "nope")
+
+    return fail
+
+
+@pytest.mark.parametrize("step", ["write", "fsync"])
+def test_a_disk_that_fails_while_a_part_is_written_is_told(
+    media: OutputFiles, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    part = media.part("")
+    monkeypatch.setattr(os, step, _failing(errno.ENOSPC))
+    if step == "fsync":
+        part.write(b"x")
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot write {part.path}: nope")):
+        part.finish() if step == "fsync" else part.write(b"x")
+    part.discard()
+
+
+def test_a_part_is_for_whoever_the_umask_lets_and_never_through_a_link(
+    media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o026)
+    try:
+        part = media.part("")
+    finally:
+        os.umask(before)
+    assert part.path.stat().st_mode & 0o777 == 0o640
+    (tmp_path / "guessed").symlink_to(tmp_path / "theirs")
+    monkeypatch.setattr("sumesync.disk.atomic.part_name", lambda: "guessed")
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot write in {tmp_path}: ")):
+        media.part("")
+    assert not (tmp_path / "theirs").exists()
 
 
 def test_a_link_in_the_place_is_not_followed(media: OutputFiles, tmp_path: Path) -> None:
@@ -142,6 +235,49 @@ def test_a_copy_of_what_is_gone_leaves_nothing(media: OutputFiles, tmp_path: Pat
     assert everything(tmp_path) == {}
 
 
+def test_a_pointer_to_another_file_is_not_copied(media: OutputFiles, tmp_path: Path) -> None:
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha('another')}\nsize 8\n"
+    (tmp_path / "a.png").write_text(text)
+    assert media.copy("a.png", "", sha("the hero")) is None
+    assert everything(tmp_path) == {"a.png": text}
+
+
+def test_a_copy_of_what_cannot_be_read_is_told_and_leaves_nothing(media: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(LocalStateError, match=re.escape(f"cannot read {tmp_path / 'a.png'}: Is a directory")):
+        media.copy("a.png", "", sha("x"))
+    assert everything(tmp_path) == {}
+
+
+def test_a_copy_that_is_interrupted_leaves_nothing(
+    media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_text("the hero")
+    monkeypatch.setattr(Part, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        media.copy("a.png", "", sha("the hero"))
+    assert everything(tmp_path) == {"a.png": "the hero"}
+
+
+def test_a_copy_is_read_piece_by_piece(media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    real = Part.write
+
+    def counted(part: Part, data: bytes) -> None:
+        sizes.append(len(data))
+        real(part, data)
+
+    (tmp_path / "a.mp4").write_bytes(b"x" * (5 << 20))
+    monkeypatch.setattr(Part, "write", counted)
+    part = media.copy("a.mp4", "", sha("x" * (5 << 20)))
+    assert part is not None
+    assert max(sizes) <= 1 << 20
+    part.discard()
+
+
 @pytest.mark.parametrize(("stands", "gone"), [("the hero", True), ("retouched", False)])
 def test_only_our_bytes_are_removed(media: OutputFiles, tmp_path: Path, stands: str, gone: bool) -> None:
     (tmp_path / "a.png").write_text(stands)
@@ -165,6 +301,14 @@ def test_text_is_written_read_and_removed(media: OutputFiles, tmp_path: Path) ->
     assert everything(tmp_path) == {}
 
 
+def test_text_that_is_none_is_told_or_shown_as_far_as_it_goes(media: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "a.sume.json").write_bytes(b"x\xffy")
+    assert media.read_text("a.sume.json") == "x\ufffdy"
+    (tmp_path / "b.sume.json").mkdir()
+    with pytest.raises(LocalStateError, match=r"b\.sume\.json"):
+        media.read_text("b.sume.json")
+
+
 def test_without_rights_it_is_explained(forbidden: Path) -> None:
     with pytest.raises(LocalStateError, match="Permission denied"):
         OutputFiles(forbidden).part("")
@@ -181,3 +325,15 @@ def test_parts_of_a_killed_run_are_swept_and_nothing_else(media: OutputFiles, tm
     media.sweep(observed, ["specs/hero.sume.toml"])
     kept = left.relative_to(tmp_path).as_posix()
     assert set(everything(tmp_path)) == {"hero.png", "launch/hero.png", "specs/hero.png", kept}
+
+
+def test_the_root_is_swept_too_and_what_cannot_be_is_passed_over(media: OutputFiles, tmp_path: Path) -> None:
+    media.part("")._close()
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    theirs = outside / media.part("").path.name
+    theirs.write_text("theirs")
+    (tmp_path / "linked").symlink_to(outside)
+    (tmp_path / "file").write_text("x")
+    media.sweep(Observed({}, {"linked": frozenset(), "file": frozenset(), "none": frozenset()}), [])
+    assert everything(tmp_path) == {"file": "x", f"elsewhere/{theirs.name}": "theirs"}
