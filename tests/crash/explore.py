@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -69,6 +70,8 @@ class Explorer:
     story: Story
     idempotency: Idempotency
     stride: int = 1
+    about: str = ""
+    """Only boundaries whose label this pattern finds."""
     figures: Figures = field(default_factory=Figures)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     """The deeds after which a person had to decide."""
@@ -138,7 +141,7 @@ class Explorer:
         self.figures.boundaries |= {touch.label for touch in run.touches}
         self._check(run)
         self.finish(self.yard.state())
-        return run.touches
+        return tuple(touch for touch in run.touches if re.search(self.about, touch.label))
 
     def _each(
         self, state: State, what: str, orders: Iterable[Orders], args: Iterable[str] | None = None

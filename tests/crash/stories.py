@@ -142,6 +142,12 @@ def _unknown(yard: Yard) -> None:
     yard.script()
 
 
+def _adopted(yard: Yard) -> None:
+    _unknown(yard)
+    ended = yard.run("resolve", "hero", "--adopt", "job_0001")
+    assert ended.result.code == 0, str(ended.result)
+
+
 def _never_made(yard: Yard) -> None:
     _first(yard)
     yard.script({**_POST, "answer": {"status": 500}})
@@ -177,6 +183,7 @@ STORIES: Final = {
         Story("fetch", _missing, 1, ("fetch",), again=True, absent=True),
         Story("lock rebuild", _unlocked, 1, ("lock", "rebuild"), again=True),
         Story("adopt", _unknown, 1, ("resolve", "hero", "--adopt", "job_0001"), again=True),
+        Story("undo", _adopted, 1, ("resolve", "hero", "--undo")),
         Story("not created", _never_made, 1, ("resolve", "hero", "--not-created"), again=True),
         Story("init", _empty, 1, ("init",), again=True),
     )

@@ -54,7 +54,9 @@ def test_killed_and_killed_again_at_some_boundaries_of_everything_at_once(yard: 
     assert explorer.figures.counts["kills"] >= 5
 
 
-@pytest.mark.parametrize("name", ["accept", "retake", "fetch", "lock rebuild", "adopt", "not created", "init"])
+@pytest.mark.parametrize(
+    "name", ["swapped", "accept", "retake", "fetch", "lock rebuild", "adopt", "undo", "not created", "init"]
+)
 def test_killed_at_some_boundaries_of_the_small_commands(yard: Yard, name: str) -> None:
     explorer = Explorer(yard, STORIES[name], Idempotency.IGNORED, stride=3)
     explorer.kill_once()
@@ -62,9 +64,9 @@ def test_killed_at_some_boundaries_of_the_small_commands(yard: Yard, name: str) 
 
 
 def test_the_power_goes_at_some_boundaries(yard: Yard) -> None:
-    explorer = Explorer(yard, STORIES["first"], Idempotency.IGNORED, stride=3)
+    explorer = Explorer(yard, STORIES["first"], Idempotency.IGNORED, stride=5)
     explorer.cut_power()
-    assert explorer.figures.counts["power cuts"] > 40
+    assert explorer.figures.counts["power cuts"] > 25
 
 
 def test_some_operations_fail_once_and_for_good(yard: Yard) -> None:
@@ -82,20 +84,21 @@ def test_every_story_is_part_of_all_of_it() -> None:
     assert len(WEATHERS) == len({weather.name for weather in WEATHERS}) >= 18
 
 
+PAID = "POST|journal"
 FOUND_BY = {
-    "files are not synced": ("cut_power", "first", Idempotency.IGNORED),
-    "folders are not synced": ("cut_power", "first", Idempotency.IGNORED),
-    "SENDING is not written": ("kill_once", "first", Idempotency.IGNORED),
-    "UNKNOWN is forgotten": ("kill_once", "first", Idempotency.IGNORED),
-    "sent again, undocumented": ("kill_once", "first", Idempotency.IGNORED),
-    "another key every time": ("kill_once", "first", Idempotency.DOCUMENTED),
+    "files are not synced": ("cut_power", r"\.part|lock", Idempotency.IGNORED),
+    "folders are not synced": ("cut_power", r"fsync|send", Idempotency.IGNORED),
+    "SENDING is not written": ("kill_once", PAID, Idempotency.IGNORED),
+    "UNKNOWN is forgotten": ("kill_once", PAID, Idempotency.IGNORED),
+    "sent again, undocumented": ("kill_once", PAID, Idempotency.IGNORED),
+    "another key every time": ("kill_once", PAID, Idempotency.DOCUMENTED),
 }
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_step_that_is_left_out_is_found(yard: Yard, sabotage: str) -> None:
-    search, story, way = FOUND_BY[sabotage]
-    explorer = Explorer(yard, STORIES[story], way)
+    search, about, way = FOUND_BY[sabotage]
+    explorer = Explorer(yard, STORIES["first"], way, about=about)
     yard.sabotage = sabotage
     with pytest.raises(Broken):
         getattr(explorer, search)()

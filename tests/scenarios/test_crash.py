@@ -12,11 +12,9 @@ import pytest
 from sumesync.sandbox.settings import Idempotency
 
 from .conftest import Maker
-from .stage import KILLED, Stage, png
+from .stage import KILLED, Stage
 
 POST = {"method": "POST", "route": "/images/generations"}
-STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 3
-"""How many steps on the disk lie between two kills, where each of them takes a project of its own."""
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -101,7 +99,7 @@ def test_killed_among_many(make: Maker) -> None:
     finish(stage, charges=12)
 
 
-# --- At every step that the process takes on the disk -------------------------------------------------------
+# --- At every step, one run after another; each step alone is told of in tests/crash ------------------------
 
 
 def step_by_step(stage: Stage, *args: str, first: int = 1) -> int:
@@ -122,96 +120,6 @@ def test_killed_at_each_step_of_one_job_after_another(make: Maker, git: bool) ->
     steps = step_by_step(stage, "apply", "--yes")
     assert steps > 3
     finish(stage, charges=1)
-
-
-@FORKS
-def test_killed_at_each_step_from_a_fresh_project(make: Maker) -> None:
-    """For each step a project of its own, killed there, then applied again."""
-    at, died = 1 - STRIDE, True
-    while died:
-        at += STRIDE
-        stage = make(git=False, idempotency=Idempotency.DOCUMENTED)
-        stage.spec("hero", "A jar.")
-        died = stage.crash(at, "apply", "--yes").code == KILLED
-        finish(stage, charges=1)
-        stage.close()
-    assert at > 10
-
-
-@FORKS
-def test_killed_where_sume_documents_nothing_it_is_never_paid_for_twice(make: Maker) -> None:
-    """The same without idempotency: each kill ends in a finished run, or in a question; never in a second charge."""
-    at, died, asked = 0, True, 0
-    while died:
-        at += 1
-        stage = make(git=False)
-        stage.spec("hero", "A jar.")
-        died = stage.crash(at, "apply", "--yes").code == KILLED
-        result = stage.here("apply", "--yes")
-        assert result.code in (0, 4), str(result)
-        assert len(stage.charges()) <= 1
-        if result.code == 4:
-            asked += 1
-            assert [step["step"] for step in stage.journal()] == ["sending"]
-            if stage.charges():
-                stage.here("resolve", "--adopt", stage.charges()[0].job_id, code=0)
-            else:
-                stage.here("resolve", "--not-created", code=0)
-        finish(stage, charges=1)
-        stage.close()
-    assert at > 10
-    assert asked >= 1
-
-
-@FORKS
-def test_killed_at_each_step_of_the_free_work(make: Maker) -> None:
-    """Moves, a swap of names, a prune and a lost file: whatever was half done is done by the next run."""
-    stage = make(git=False)
-    for name in ("one", "two", "gone", "lost"):
-        stage.spec(name, f"Picture {name}.")
-    stage.here("apply", "--yes", code=0)
-    for at in range(1, 200, STRIDE):
-        one, two = stage.path("one.sume.toml"), stage.path("two.sume.toml")
-        texts = one.read_text(), two.read_text()
-        one.write_text(texts[1])
-        two.write_text(texts[0])
-        stage.path("lost.png").unlink()
-        text = stage.read("gone.sume.toml")
-        stage.path("gone.sume.toml").unlink()
-        died = stage.crash(at, "apply", "--yes", "--prune").code == KILLED
-        stage.here("apply", "--yes", "--prune", code=0)
-        stage.here("plan", "--exit-code", code=0)
-        stage.all_there()
-        stage.write("gone.sume.toml", text)
-        stage.here("apply", "--yes", code=0)
-        stage.all_there()
-        assert len(stage.charges()) == 4
-        if not died:
-            return
-    raise AssertionError("it never ended")
-
-
-@FORKS
-@pytest.mark.parametrize("args", [("accept", "hero"), ("retake", "hero"), ("lock", "rebuild"), ("init",)], ids=" ".join)
-def test_killed_at_each_step_of_the_small_commands(make: Maker, args: tuple[str, ...]) -> None:
-    """Nothing half written: before or after, and the command can be given again."""
-    for at in range(1, 60, STRIDE):
-        stage = make(git=False)
-        stage.spec("hero", "A jar.")
-        stage.here("apply", "--yes", code=0)
-        stage.write("hero.png", png("mine"))
-        if args[0] == "init":
-            stage.path("sumesync.toml").unlink()
-        died = stage.crash(at, *args).code == KILLED
-        again = stage.here(*args).code
-        assert again == 0 or (args == ("init",) and stage.has("sumesync.toml")), f"killed at step {at}"
-        stage.here("plan", code=0)
-        assert stage.path("hero.png").read_bytes() == png("mine")
-        assert len(stage.charges()) == 1
-        stage.close()
-        if not died:
-            return
-    raise AssertionError("it never ended")
 
 
 # --- Asked to stop ----------------------------------------------------------------------------------------
