@@ -34,8 +34,12 @@ def main() -> int:
                 broken += 1
                 print(f"BROKEN {found.fault}", flush=True)
     took = time.monotonic() - began
-    print(f"\n{len(chosen)} parts, {took / 60:.0f} min\n{total}")
-    print(f"{broken} broken: 0 duplicates and 0 losses" if not broken else f"{broken} parts are broken")
+    outcomes = max(len(part.weathers) for part in chosen)
+    print(f"\n{len(chosen)} parts in {took / 60:.0f} min, {outcomes} outcomes of the paid request, 2 rounds of kills")
+    print(total)
+    print(f"{len(total.boundaries) - len(total.left_out)} of {len(total.boundaries)} kinds of boundary killed", end="")
+    print(f"; not: {', '.join(sorted(total.left_out))}" if total.left_out else "")
+    print(f"{broken} parts are broken" if broken else "nothing is broken")
     return 1 if broken else 0
 
 
