@@ -7,23 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sumesync.model import (
-    Account,
-    Change,
-    Credits,
-    Done,
-    EntryKey,
-    Event,
-    Fact,
-    FileFact,
-    JobPage,
-    JobResult,
-    JobView,
-    Lock,
-    Order,
-    Submission,
-    SubmitResult,
-)
+from sumesync.answers import Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult
+from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, Lock, Submission
 
 
 class Clock(Protocol):

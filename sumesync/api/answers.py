@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sumesync.answers import Accepted, Refused, SubmitResult, Throttled, Unclear
 from sumesync.api.jobs import job_ids, request_id_of
 from sumesync.api.reading import Unreadable, as_list, as_object, parse, private_texts, shown, text_of
 from sumesync.errors import ApiError
-from sumesync.model import Accepted, Json, Refused, SubmitResult, Throttled, Unclear
+from sumesync.model import Json
 
 REFUSALS = frozenset({400, 401, 402, 403, 404, 413, 422})
 """Not charged, and not to be tried again unchanged."""

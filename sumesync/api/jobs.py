@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from sumesync.answers import JobPage, JobView
 from sumesync.api.reading import (
     Unreadable,
     as_list,
@@ -16,7 +17,7 @@ from sumesync.api.reading import (
     walk,
 )
 from sumesync.core.text import without_secrets
-from sumesync.model import JobPage, JobView, Json
+from sumesync.model import Json
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,199}")
 _TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}")

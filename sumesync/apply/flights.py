@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sumesync.answers import JobView
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.run import Tools
 from sumesync.core import schedule
 from sumesync.core.text import printable
 from sumesync.errors import ApiError
-from sumesync.model import JobError, JobView, News
+from sumesync.model import JobError, News
 
 _LONGEST_WAIT = 1800.0
 _LOST_LOOKS = 5

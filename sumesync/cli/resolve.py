@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sumesync.answers import JobView
 from sumesync.apply.paid import recent_jobs
 from sumesync.cli import options, scope, verdicts, wiring
 from sumesync.cli.options import Common
@@ -15,7 +16,7 @@ from sumesync.cli.talk import Quit
 from sumesync.core.recover import recover
 from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, SumesyncError, UsageError
-from sumesync.model import JobView, Submission
+from sumesync.model import Submission
 from sumesync.render import human, machine
 
 

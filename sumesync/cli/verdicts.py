@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from sumesync.answers import JobView
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
@@ -17,7 +18,7 @@ from sumesync.core.paid import find_job, holders, index
 from sumesync.core.recover import facts_of, lost, retractions, void
 from sumesync.core.text import printable
 from sumesync.errors import ApiError, UsageError
-from sumesync.model import Entry, EntryKey, Fact, JobView, Past, Step, Submission
+from sumesync.model import Entry, EntryKey, Fact, Past, Step, Submission
 
 _LOOK = "look again at the candidates"
 

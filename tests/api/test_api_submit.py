@@ -16,8 +16,8 @@ import pytest
 from urllib3.exceptions import ProtocolError
 from urllib3.util import parse_url
 
+from sumesync.answers import Accepted, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 from sumesync.api.transport import Transport
-from sumesync.model import Accepted, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 
 from .conftest import Certificates
 from .servers import KEY, QUICK, HandClock, Line, Script, Server, answering, client_of, http, serving

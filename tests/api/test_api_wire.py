@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sumesync.answers import Accepted, Account, Credits, JobResult, JobView, Unclear
 from sumesync.api import wire
 from sumesync.api.answers import Answer, error_body, submit_result
 from sumesync.api.openapi import declares_header
 from sumesync.api.reading import Unreadable, parse
-from sumesync.model import Accepted, Account, Credits, JobResult, JobState, JobView, Unclear
+from sumesync.model import JobState
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -6,10 +6,11 @@ import hashlib
 
 import pytest
 
+from sumesync.answers import NotSent, Refused, SubmitResult, Throttled
 from sumesync.core import lock as locks
 from sumesync.core.action import Policy, Verb, Why
 from sumesync.errors import Exit, LocalStateError, MediaError
-from sumesync.model import JobState, News, NotSent, Refused, Step, SubmitResult, Throttled
+from sumesync.model import JobState, News, Step
 from tests.apply.desk import Crash, Desk, Fuse, accept, lose_answer, want
 
 HERO = want("a/hero.sume.toml", "a bottle")
