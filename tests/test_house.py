@@ -28,8 +28,7 @@ MAY: dict[str, frozenset[str]] = {
     "host": CORE,
     "sandbox": FLOOR | {"core"},
     "apply": CORE,
-    # It shows the Outcome of a run: a value of apply.run, which imports no adapter.
-    "render": CORE | {"apply"},
+    "render": CORE,
     "cli": CORE | {"apply", "render", "disk", "api", "sandbox", "host", "__init__"},
     "__main__": frozenset({"cli"}),
     "__init__": frozenset(),
@@ -157,20 +156,6 @@ def test_each_outside_package_has_one_home(package: str) -> None:
         if name.split(".")[0] == package
     }
     assert users <= ONLY[package]
-
-
-def test_render_knows_of_apply_only_the_outcome() -> None:
-    found = {other for name, tree in modules().items() if part_of(name) == "render" for other, _, _ in ours(tree)}
-    assert {other for other in found if part_of(other) == "apply"} == {"sumesync.apply.run"}
-
-
-def test_what_render_takes_from_apply_reaches_no_adapter() -> None:
-    reached, waiting = set(), ["sumesync.apply.run"]
-    while waiting:
-        module = waiting.pop()
-        reached.add(module)
-        waiting += [other for other, _, _ in ours(modules()[module]) if other not in reached]
-    assert {part_of(module) for module in reached} <= CORE | {"apply"}
 
 
 def test_apply_sees_adapters_only_through_ports() -> None:

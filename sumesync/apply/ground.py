@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.apply.run import Task, Tools
 from sumesync.core.advance import note_job
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.text import without_secrets
 from sumesync.model import EntryKey, JobRecord, JobState, News, Wanted
 

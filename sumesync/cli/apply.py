@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from sumesync.apply.run import Outcome
 from sumesync.cli import access, options, scope, wiring
 from sumesync.cli.execution import How, execute
 from sumesync.cli.options import Common
@@ -17,6 +16,7 @@ from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, is_terminal
 from sumesync.core.action import Action, Plan, Verb
+from sumesync.core.outcome import Outcome
 from sumesync.core.paths import SPEC_SUFFIX
 from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of

@@ -11,13 +11,14 @@ from typing import Protocol
 
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
-from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.apply.run import Task, Tools
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import colours, is_terminal
 from sumesync.core import schedule
 from sumesync.core.action import Plan, Policy
+from sumesync.core.outcome import Outcome
 from sumesync.core.text import amount
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.host import Stop, SystemClock, ThreadWorkers

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Change, Orphan, Plan, Verb
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
+from sumesync.core.outcome import Outcome
 from sumesync.core.paths import parent
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import Problem

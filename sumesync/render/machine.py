@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Plan
 from sumesync.core.metadata import clean
+from sumesync.core.outcome import Outcome
 from sumesync.errors import Problem, SumesyncError
 from sumesync.model import EntryKey, Event, Json
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from sumesync.answers import Accepted, Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult, Unclear
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
-from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, paths, placement, schedule
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.fingerprint import fingerprint
+from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
 from sumesync.core.plan import Project, State, plan
 from sumesync.core.recover import open_submissions

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.apply.run import Outcome, Trouble
 from sumesync.core.action import Plan
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import Problem
 from sumesync.model import SANDBOX, SUME, EntryKey, Step, Wanted
 from sumesync.render import human
