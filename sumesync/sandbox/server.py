@@ -22,7 +22,8 @@ from urllib.parse import parse_qsl
 from sumesync.errors import UsageError
 from sumesync.sandbox import routes
 from sumesync.sandbox.answers import Refusal, Request, Response, refusal_answer
-from sumesync.sandbox.faults import Drop, Effects, Rule, Script
+from sumesync.sandbox.faults import Drop, Effects, Rule
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import Seen, World
 

@@ -12,7 +12,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from sumesync.errors import UsageError
-from sumesync.sandbox.faults import Script
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.server import embedded
 from sumesync.sandbox.world import World
 

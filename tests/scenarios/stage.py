@@ -42,10 +42,10 @@ import sumesync.cli.schema
 import sumesync.cli.start
 import sumesync.cli.status
 from sumesync.cli.main import run as run_main
-from sumesync.sandbox.faults import Script
 from sumesync.sandbox.jobs import Job
 from sumesync.sandbox.kinds import Piece
 from sumesync.sandbox.media import Shelf, draw
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.server import Running, start
 from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import Charge, Seen, World
