@@ -78,7 +78,7 @@ def apply(
             return
         access.check_access(common, place)
         if plan_.work or plan_.unknown or _prunes(plan_, given):
-            consent(common, plan_, yes, bool(saved), session.endpoint)
+            consent(common, plan_, yes, bool(saved), session.place.endpoint)
 
         def again(fresh: Session) -> Plan:
             return replanned(common, fresh, given)
@@ -108,7 +108,7 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
         return replanned(common, session, given)
     try:
         plan_ = replanned(common, session, given)
-        same = machine.digest(machine.plan(plan_, session.endpoint), saved["options"]) == saved["digest"]
+        same = machine.digest(machine.plan(plan_, session.place.endpoint), saved["options"]) == saved["digest"]
     except UsageError:  # a path or tag of the plan is not there any more
         same = False
     if not same:
@@ -122,7 +122,7 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
 def _show(common: Common, session: Session, plan_: Plan, keep_going: bool) -> None:
     talk = common.talk
     if talk.as_json:
-        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.endpoint)}))
+        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.place.endpoint)}))
     elif not talk.quiet:
         talk.out(human.plan(plan_, view(common, session, keep_going)), newline=False)
 
@@ -138,13 +138,13 @@ def guard(session: Session, plan_: Plan, max_jobs: int | None, keep_going: bool)
             f"{count(len({p.path for p in plan_.invalid}), 'spec')} invalid; nothing was submitted",
             "mend them, or apply the others with --keep-going",
         )
-    most = session.config.max_jobs if max_jobs is None else max_jobs
+    most = session.place.config.max_jobs if max_jobs is None else max_jobs
     if plan_.pays > most:
         raise LocalStateError(
             f"the plan has {count(plan_.pays, 'paid job')}, more than the {most:,} allowed; nothing was submitted",
             f"if that is what you want: sumesync apply --max-jobs {plan_.pays}",
         )
-    if session.endpoint == SANDBOX and plan_.replaces_other:
+    if session.place.endpoint == SANDBOX and plan_.replaces_other:
         raise LocalStateError(
             f"the sandbox would replace {count(len(plan_.replaces_other), 'file')} paid for at Sume "
             f"({plan_.replaces_other[0]})",

@@ -35,10 +35,7 @@ class Place:
 class Session:
     """One look at a project, and the adapters of the endpoint that counts."""
 
-    home: Home
-    config: Config
-    schemas: Schemas
-    endpoint: str
+    place: Place
     locks: LockFile
     ledger: LocalLedger
     journal: LocalJournal
@@ -53,14 +50,14 @@ class Session:
     _vouched: set[str] = field(default_factory=set)
 
     def policy(self, **asked: object) -> Policy:
-        base = Policy(self.endpoint, self.config.store, self.config.max_jobs)
+        base = Policy(self.place.endpoint, self.place.config.store, self.place.config.max_jobs)
         return replace(base, **asked)  # type: ignore[arg-type]
 
     def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
         """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the
         other endpoint's ledger say of them."""
         while True:
-            made = plan(self.project, self.state, self._known(), policy, self.schemas.kinds, first)
+            made = plan(self.project, self.state, self._known(), policy, self.place.schemas.kinds, first)
             if not made.doubts:
                 return made
             self._ask(made.doubts)
@@ -73,8 +70,8 @@ class Session:
         return replace(self.observed, committed=dict(self._asked), vouched=frozenset(self._vouched))
 
     def _ask(self, paths: Iterable[str]) -> None:
-        other = self.home.state(SUME if self.endpoint == SANDBOX else SANDBOX)
+        other = self.place.home.state(SUME if self.place.endpoint == SANDBOX else SANDBOX)
         for fact in LocalLedger(other, LocalJournal(other)).list():
             self._vouched.update(fact.written)
         files = {path: self.observed.files[path] for path in paths}
-        self._asked.update(observe.committed(self.home, files))
+        self._asked.update(observe.committed(self.place.home, files))
