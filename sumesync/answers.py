@@ -81,11 +81,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Sent, but whether a job was created is not known: the journal's UNKNOWN. ``conflict``: a 409."""
+    """Sent, but whether a job was created is not known: the journal's UNKNOWN."""
 
     detail: str
     request_id: str | None = None
-    conflict: bool = False
 
 
 SubmitResult: TypeAlias = Accepted | NotSent | Throttled | Refused | Unclear

@@ -123,7 +123,7 @@ def submit_result(answer: Answer, now: float, secrets: Iterable[str] = ()) -> Su
         return Throttled(max(_WAIT_LEAST, _WAIT_DEFAULT if wait is None else wait), line)
     if status in REFUSALS:
         return Refused(status, told.code or f"http_{status}", told.message, told.request_id)
-    return Unclear(line, told.request_id, conflict=status == 409)
+    return Unclear(line, told.request_id)
 
 
 def _accepted(answer: Answer, secrets: Iterable[str]) -> Accepted | Unclear:
