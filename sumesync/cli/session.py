@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.placement import Ours, ours
@@ -49,9 +50,10 @@ class Session:
     _asked: dict[str, str] = field(default_factory=dict)
     _vouched: set[str] = field(default_factory=set)
 
-    def policy(self, **asked: object) -> Policy:
+    def policy(self, **asked: Any) -> Policy:
+        """What the project's settings say, but for what is ``asked``, by Policy's names."""
         base = Policy(self.place.endpoint, self.place.config.store, self.place.config.max_jobs)
-        return replace(base, **asked)  # type: ignore[arg-type]
+        return replace(base, **asked)
 
     def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
         """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the

@@ -392,7 +392,8 @@ class Stage:
     def end(self, process: subprocess.Popen[str], code: int | None = None) -> Result:
         """Until a process that was begun has ended by itself."""
         out, err = process.communicate(timeout=PATIENCE)
-        return self._ended(Result(tuple(map(str, process.args[3:])), process.returncode, out, err), code)  # type: ignore[index]
+        args = process.args[3:]  # type: ignore[index]  # the list that ``begin`` made
+        return self._ended(Result(tuple(map(str, args)), process.returncode, out, err), code)
 
     def crash(self, at: int, *args: str) -> Result:
         """The command in a forked process that dies, as by kill -9, at its ``at``-th step on the disk (an fsync, a
