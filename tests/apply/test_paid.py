@@ -24,7 +24,6 @@ from tests.values import HERO, TEASER
 BODY = b'{"prompt":"A cup"}'
 WAITING = replace(submission(HERO, Step.INTENT, sent_at=None), body_sha256=hashlib.sha256(BODY).hexdigest())
 UNKNOWN = replace(WAITING, step=Step.UNKNOWN, sent_at=1_000.0, detail="the answer was lost")
-FULL = LocalStateError("cannot write /x: no space left", "free some space")
 
 
 @dataclass
