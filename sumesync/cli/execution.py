@@ -1,5 +1,5 @@
 """Between a plan that was agreed to and the loop: connect, greet, recover, and make sure that nobody pays for
-more than was shown."""
+more than was shown; and what is said when it ended."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sumesync.apply.run import Task, Tools
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
-from sumesync.cli.talk import colours, is_terminal
+from sumesync.cli.talk import Quit, colours, is_terminal
 from sumesync.core import schedule
-from sumesync.core.action import Plan, Policy
+from sumesync.core.action import Plan, Policy, Verb
 from sumesync.core.outcome import Outcome
-from sumesync.core.text import amount
-from sumesync.errors import ApiError, LocalStateError
+from sumesync.core.text import amount, count
+from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, Event, Lock
 from sumesync.ports import JobApi
-from sumesync.render import progress
+from sumesync.render import human, machine, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,30 @@ def _task(
         since=since,
         stopping=stop,
     )
+
+
+def finish(common: Common, result: Outcome, plan_: Plan) -> None:
+    """Say how it ended, and end with its exit code."""
+    told = {submission.key for submission in result.unknown}
+    result.unknown += [submission for submission in plan_.unknown if submission.key not in told]
+    codes = result.codes()
+    if plan_.invalid:
+        codes.add(Exit.USAGE)
+    left = [action for action in plan_.of(Verb.ATTENTION) if not action.unknown]
+    if left:
+        codes.add(Exit.FAILED)
+    if any(action.unknown for action in plan_.of(Verb.ATTENTION)):
+        codes.add(Exit.ATTENTION)
+    code = first_of(codes)
+    talk = common.talk
+    if talk.as_json:
+        talk.out(machine.line(machine.outcome(result, int(code))))
+    else:
+        talk.out("\n" + human.outcome(result, talk.style), newline=False)
+        if left:
+            talk.out(f"{count(len(left), 'spec')} left for your decision (see the plan above).")
+    if code is not Exit.DONE:
+        raise Quit(code)
 
 
 class Shown(Protocol):

@@ -33,6 +33,7 @@ import sumesync.api.client
 import sumesync.cli.accept
 import sumesync.cli.account
 import sumesync.cli.apply
+import sumesync.cli.fetch
 import sumesync.cli.lock
 import sumesync.cli.plan
 import sumesync.cli.resolve
