@@ -205,6 +205,8 @@ class Wanted:
 
 
 class FileKind(StrEnum):
+    """What stands at a path."""
+
     FILE = "file"
     POINTER = "pointer"
     """A git-lfs pointer: ``sha256`` and ``size`` are those that it names."""

@@ -37,7 +37,8 @@ class JobApi(Protocol):
 
     def account(self) -> Account: ...
 
-    def credits(self) -> Credits: ...
+    def credits(self) -> Credits:
+        """What the account has, as far as it is told."""
 
     def declares_idempotency(self, route: str) -> bool:
         """Whether the live OpenAPI document, fetched from this origin in this run, declares the
@@ -48,7 +49,8 @@ class JobApi(Protocol):
         proxy CONNECT and before any byte of the request; what it raises passes through unchanged,
         and then nothing was sent."""
 
-    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage: ...
+    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage:
+        """The newest jobs of the workspace. The list lags: absence proves nothing."""
 
     def job(self, job_id: str) -> JobView: ...
 

@@ -182,6 +182,7 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
 
 
 def job_object(payload: Json) -> dict[str, Json]:
+    """The job itself: bare, or within up to three wrappers named ``job`` or ``data``; {} where it is deeper."""
     for _ in range(4):
         source = as_object(payload)
         if isinstance(source.get("job"), dict):

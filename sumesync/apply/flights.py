@@ -57,6 +57,7 @@ class Flights:
             self._flying[job_id] = Flight(errand, now, now + wait, seen=True)
 
     def earliest(self) -> float | None:
+        """When to look again, in monotonic seconds; None while a look is under way, or nothing flies."""
         return min((flight.due for flight in self._flying.values()), default=None) if not self._looking else None
 
     def start(self, now: float) -> None:

@@ -31,6 +31,7 @@ class Errand:
 
     @property
     def latest(self) -> list[JobRecord]:
+        """The jobs of the last attempt."""
         last = max(job.attempt for job in self.jobs.values())
         return [job for job in self.jobs.values() if job.attempt == last]
 
@@ -72,5 +73,6 @@ class Ground:
         return next((fact.key for fact in self.task.facts if fact.job.id == job_id), None)
 
     def spent(self, job: JobRecord) -> None:
+        """Counts a job's credits where this run paid for it."""
         if job.credits is not None and job.id in self.outcome.bought:
             self.outcome.credits = (self.outcome.credits or 0) + job.credits

@@ -79,6 +79,7 @@ def _key(key: EntryKey) -> dict[str, Any]:
 
 
 def action(item: Action) -> dict[str, Any]:
+    """As ``schemas/plan.schema.json`` has it."""
     table: dict[str, Any] = {
         **_key(item.key),
         "action": str(item.verb),

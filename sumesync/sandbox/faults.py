@@ -60,6 +60,8 @@ class LinkFault:
 
 @dataclass(frozen=True)
 class Match:
+    """Which requests a rule is for, as the module's head says. ``times`` None: every one from the ``nth`` on."""
+
     method: str = ""
     route: str = ""
     kind: str = ""
@@ -78,6 +80,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Rule:
+    """One rule, with the keys of the module's head. Times are in seconds."""
+
     match: Match
     delay: float = 0.0
     after: bool = False
