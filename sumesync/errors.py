@@ -1,6 +1,6 @@
 """Errors for people: where, what, what to do now, and the exit code of the table.
 
-This module and model.py are the floor of the house: they import nothing of ours but each other.
+This module and model.py are the floor of the house: they import nothing of ours.
 """
 
 from __future__ import annotations

@@ -7,23 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sumesync.model import (
-    Account,
-    Change,
-    Credits,
-    Done,
-    EntryKey,
-    Event,
-    Fact,
-    FileFact,
-    JobPage,
-    JobResult,
-    JobView,
-    Lock,
-    Order,
-    Submission,
-    SubmitResult,
-)
+from sumesync.answers import Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult
+from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, Lock, Submission
 
 
 class Clock(Protocol):
@@ -52,7 +37,8 @@ class JobApi(Protocol):
 
     def account(self) -> Account: ...
 
-    def credits(self) -> Credits: ...
+    def credits(self) -> Credits:
+        """What the account has, as far as it is told."""
 
     def declares_idempotency(self, route: str) -> bool:
         """Whether the live OpenAPI document, fetched from this origin in this run, declares the
@@ -63,7 +49,8 @@ class JobApi(Protocol):
         proxy CONNECT and before any byte of the request; what it raises passes through unchanged,
         and then nothing was sent."""
 
-    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage: ...
+    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage:
+        """The newest jobs of the workspace. The list lags: absence proves nothing."""
 
     def job(self, job_id: str) -> JobView: ...
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from urllib.parse import quote
@@ -64,8 +64,8 @@ def plant(running: Running) -> None:
     for origin in running._origins:
         right = origin.act
 
-        def act(request: Request, effects: Effects, right: object = right) -> Response:
-            return planted(right(request, effects), request)  # type: ignore[operator]
+        def act(request: Request, effects: Effects, right: Callable[[Request, Effects], Response] = right) -> Response:
+            return planted(right(request, effects), request)
 
         origin.act = act
 

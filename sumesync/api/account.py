@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from sumesync.answers import Account, Credits
 from sumesync.api.reading import Unreadable, as_list, as_object, number_of, private_texts, shown, snake, text_of, walk
-from sumesync.model import Account, Credits, Json
+from sumesync.model import Json
 
 # Likely names, the likeliest first; a dict under one of them is looked into by the second list.
 _REMAINING = [

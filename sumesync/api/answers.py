@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sumesync.answers import Accepted, Refused, SubmitResult, Throttled, Unclear
 from sumesync.api.jobs import job_ids, request_id_of
 from sumesync.api.reading import Unreadable, as_list, as_object, parse, private_texts, shown, text_of
 from sumesync.errors import ApiError
-from sumesync.model import Accepted, Json, Refused, SubmitResult, Throttled, Unclear
+from sumesync.model import Json
 
 REFUSALS = frozenset({400, 401, 402, 403, 404, 413, 422})
 """Not charged, and not to be tried again unchanged."""
@@ -122,7 +123,7 @@ def submit_result(answer: Answer, now: float, secrets: Iterable[str] = ()) -> Su
         return Throttled(max(_WAIT_LEAST, _WAIT_DEFAULT if wait is None else wait), line)
     if status in REFUSALS:
         return Refused(status, told.code or f"http_{status}", told.message, told.request_id)
-    return Unclear(line, told.request_id, conflict=status == 409)
+    return Unclear(line, told.request_id)
 
 
 def _accepted(answer: Answer, secrets: Iterable[str]) -> Accepted | Unclear:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from urllib3.util import parse_url
 
+from sumesync.answers import Account, Credits, JobPage, JobResult, JobView, NotSent, Order, SubmitResult, Unclear
 from sumesync.api import wire
 from sumesync.api.answers import Answer, api_error, retry_after
 from sumesync.api.media import Downloader
@@ -30,18 +31,7 @@ from sumesync.api.transport import (
     system_tls,
 )
 from sumesync.errors import ApiError, UsageError
-from sumesync.model import (
-    Account,
-    Credits,
-    JobPage,
-    JobResult,
-    JobView,
-    Json,
-    NotSent,
-    Order,
-    SubmitResult,
-    Unclear,
-)
+from sumesync.model import Json
 from sumesync.ports import Clock
 
 if TYPE_CHECKING:

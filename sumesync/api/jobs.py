@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from sumesync.answers import JobPage, JobView
 from sumesync.api.reading import (
     Unreadable,
     as_list,
@@ -16,7 +17,7 @@ from sumesync.api.reading import (
     walk,
 )
 from sumesync.core.text import without_secrets
-from sumesync.model import JobPage, JobView, Json
+from sumesync.model import Json
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,199}")
 _TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}")
@@ -181,6 +182,7 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
 
 
 def job_object(payload: Json) -> dict[str, Json]:
+    """The job itself: bare, or within up to three wrappers named ``job`` or ``data``; {} where it is deeper."""
     for _ in range(4):
         source = as_object(payload)
         if isinstance(source.get("job"), dict):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from sumesync.answers import JobResult
 from sumesync.api.jobs import job_object, spent
 from sumesync.api.reading import Path, Unreadable, snake, walk
-from sumesync.model import JobResult, Json
+from sumesync.model import Json
 
 _LINKS = frozenset(
     [

@@ -120,13 +120,13 @@ class PlainConnection(HTTPConnection):
         super().__init__(*args, **options)
         self.pace = pace
         self._reading: _TimedResponse | None = None
-        self.response_class = self._response  # type: ignore[assignment]
+        self.response_class = self._response  # type: ignore[assignment]  # declared a class, only called
 
     def _response(self, sock: socket.socket, *args: Any, **options: Any) -> _TimedResponse:
         self._reading = _TimedResponse(sock, *args, pace=self.pace, **options)
         return self._reading
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
         try:
             return super().getresponse()
         except BaseException:
@@ -244,7 +244,7 @@ class Transport:
         else:
             manager = urllib3.PoolManager(maxsize=threads, block=True)
         pool = manager.connection_from_host(url.host, url.port, url.scheme)
-        pool.ConnectionCls = self._timed(url.scheme == "https")  # type: ignore[assignment]
+        pool.ConnectionCls = self._timed(url.scheme == "https")  # type: ignore[assignment]  # only called
         return pool
 
     def _timed(self, secure: bool) -> Callable[..., PlainConnection]:

@@ -32,6 +32,7 @@ class Deliveries:
         return [*(errand for _, errand in self._arrived), *self._loading]
 
     def earliest(self) -> float | None:
+        """When the next download may start, in monotonic seconds; None: none waits."""
         return min((at for at, _ in self._arrived), default=None)
 
     def take(self, errand: Errand) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sumesync.answers import JobView
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.run import Tools
 from sumesync.core import schedule
 from sumesync.core.text import printable
 from sumesync.errors import ApiError
-from sumesync.model import JobError, JobView, News
+from sumesync.model import JobError, News
 
 _LONGEST_WAIT = 1800.0
 _LOST_LOOKS = 5
@@ -56,6 +57,7 @@ class Flights:
             self._flying[job_id] = Flight(errand, now, now + wait, seen=True)
 
     def earliest(self) -> float | None:
+        """When to look again, in monotonic seconds; None while a look is under way, or nothing flies."""
         return min((flight.due for flight in self._flying.values()), default=None) if not self._looking else None
 
     def start(self, now: float) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.apply.run import Task, Tools
 from sumesync.core import metadata, paths
 from sumesync.core.action import Action, Orphan, Placed, Standing, Verb
 from sumesync.core.advance import placed, take_over
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.paid import pasts
 from sumesync.core.placement import Ours
 from sumesync.model import SANDBOX, SUME, Entry, EntryKey, FileFact, JobRecord, JobState, News, Output, Past

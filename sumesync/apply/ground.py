@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.apply.run import Task, Tools
 from sumesync.core.advance import note_job
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.text import without_secrets
 from sumesync.model import EntryKey, JobRecord, JobState, News, Wanted
 
@@ -30,6 +31,7 @@ class Errand:
 
     @property
     def latest(self) -> list[JobRecord]:
+        """The jobs of the last attempt."""
         last = max(job.attempt for job in self.jobs.values())
         return [job for job in self.jobs.values() if job.attempt == last]
 
@@ -71,5 +73,6 @@ class Ground:
         return next((fact.key for fact in self.task.facts if fact.job.id == job_id), None)
 
     def spent(self, job: JobRecord) -> None:
+        """Counts a job's credits where this run paid for it."""
         if job.credits is not None and job.id in self.outcome.bought:
             self.outcome.credits = (self.outcome.credits or 0) + job.credits

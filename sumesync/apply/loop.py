@@ -13,9 +13,10 @@ from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.paid import Payment
 from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.apply.run import Task, Tools
 from sumesync.core.action import Action, Verb
 from sumesync.core.advance import promised, take_over
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import LocalStateError
 from sumesync.model import Done, News, Past, Submission
 

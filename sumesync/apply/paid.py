@@ -13,22 +13,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from sumesync.answers import Accepted, JobView, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 from sumesync.apply.run import Tools
 from sumesync.core.recover import facts_of
 from sumesync.core.request import digest
 from sumesync.errors import ApiError, LocalStateError
-from sumesync.model import (
-    Accepted,
-    JobView,
-    NotSent,
-    Order,
-    Refused,
-    Step,
-    Submission,
-    SubmitResult,
-    Throttled,
-    Unclear,
-)
+from sumesync.model import Step, Submission
 from sumesync.ports import JobApi
 
 _RESENDS = 3

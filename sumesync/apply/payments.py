@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from sumesync.answers import Accepted, NotSent, Refused, Throttled, Unclear
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.core import request
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import submission_key
-from sumesync.model import (
-    Accepted,
-    Change,
-    EntryKey,
-    JobRecord,
-    JobState,
-    News,
-    NotSent,
-    Past,
-    Refused,
-    Step,
-    Submission,
-    Throttled,
-)
+from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission
 
 _AT_ONCE = 4
 _HINTS = {
@@ -125,7 +113,7 @@ class Payments:
                 self._on_not_sent(action, errand, payment.submission, detail)
             case Refused() as refused:
                 self._on_refused(action, refused)
-            case _:  # Unclear, the only one left: what is no definite answer is never taken for one
+            case Unclear():
                 self._on_unknown(action, payment.submission)
 
     def _on_accepted(self, action: Action, errand: Errand, payment: Payment, job_ids: tuple[str, ...]) -> None:

@@ -40,7 +40,7 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
         done = []
         absent = {}
         chosen = [scope.one_wanted(common, session, name) for name in specs]
-        paid = index(session.state.lock, session.state.facts, session.state.journal, session.endpoint)
+        paid = index(session.state.lock, session.state.facts, session.state.journal, session.place.endpoint)
         outputs = {wanted.key: _present(session, wanted) for wanted in chosen}
         for wanted in chosen:
             absent[wanted.key] = lost = missing(paid.get(wanted.fingerprint), wanted, outputs[wanted.key])
@@ -66,13 +66,13 @@ def _output(session: Session, index: int, path: str) -> Output:
     fact = session.media.look(path)
     if fact is None or fact.kind is FileKind.OTHER:
         raise LocalStateError(f"{printable(path)} is not a file that can be accepted", "links and folders cannot")
-    known = media.sniff(projects.inside(session.home.root, path).read_bytes()[: media.HEAD_BYTES])
+    known = media.sniff(projects.inside(session.place.home.root, path).read_bytes()[: media.HEAD_BYTES])
     kind = known.name if known else mimetypes.guess_type(path)[0] or "application/octet-stream"
     return Output(index, path, fact.sha256, fact.size, kind)
 
 
 def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
     entry = session.state.lock.entries.get(wanted.key)
-    now = satisfied(entry, wanted, session.endpoint, outputs)
+    now = satisfied(entry, wanted, session.place.endpoint, outputs)
     session.media.write_text(metadata.path_of(wanted.key), metadata.render(wanted, turn_to(entry, wanted.key, now)))
     session.locks.patch({wanted.key: [lambda e: turn_to(e, wanted.key, now)]}, session.state.lock.lineage)

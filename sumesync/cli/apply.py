@@ -1,24 +1,23 @@
-"""``apply`` and ``fetch``: look, plan, show, ask, then let the loop do it."""
+"""``apply``: look, plan, show, ask, then let the loop do it."""
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from sumesync.apply.run import Outcome
-from sumesync.cli import access, options, scope, wiring
-from sumesync.cli.execution import How, execute
+from sumesync.cli import access, options, wiring
+from sumesync.cli.execution import How, execute, finish
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, is_terminal
-from sumesync.core.action import Action, Plan, Verb
+from sumesync.core.action import Plan, Verb
+from sumesync.core.outcome import Outcome
 from sumesync.core.paths import SPEC_SUFFIX
-from sumesync.core.text import count, printable
+from sumesync.core.text import count
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
 from sumesync.model import SANDBOX
@@ -78,7 +77,7 @@ def apply(
             return
         access.check_access(common, place)
         if plan_.work or plan_.unknown or _prunes(plan_, given):
-            consent(common, plan_, yes, bool(saved), session.endpoint)
+            consent(common, plan_, yes, bool(saved), session.place.endpoint)
 
         def again(fresh: Session) -> Plan:
             return replanned(common, fresh, given)
@@ -108,7 +107,7 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
         return replanned(common, session, given)
     try:
         plan_ = replanned(common, session, given)
-        same = machine.digest(machine.plan(plan_, session.endpoint), saved["options"]) == saved["digest"]
+        same = machine.digest(machine.plan(plan_, session.place.endpoint), saved["options"]) == saved["digest"]
     except UsageError:  # a path or tag of the plan is not there any more
         same = False
     if not same:
@@ -122,7 +121,7 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
 def _show(common: Common, session: Session, plan_: Plan, keep_going: bool) -> None:
     talk = common.talk
     if talk.as_json:
-        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.endpoint)}))
+        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.place.endpoint)}))
     elif not talk.quiet:
         talk.out(human.plan(plan_, view(common, session, keep_going)), newline=False)
 
@@ -138,13 +137,13 @@ def guard(session: Session, plan_: Plan, max_jobs: int | None, keep_going: bool)
             f"{count(len({p.path for p in plan_.invalid}), 'spec')} invalid; nothing was submitted",
             "mend them, or apply the others with --keep-going",
         )
-    most = session.config.max_jobs if max_jobs is None else max_jobs
+    most = session.place.config.max_jobs if max_jobs is None else max_jobs
     if plan_.pays > most:
         raise LocalStateError(
             f"the plan has {count(plan_.pays, 'paid job')}, more than the {most:,} allowed; nothing was submitted",
             f"if that is what you want: sumesync apply --max-jobs {plan_.pays}",
         )
-    if session.endpoint == SANDBOX and plan_.replaces_other:
+    if session.place.endpoint == SANDBOX and plan_.replaces_other:
         raise LocalStateError(
             f"the sandbox would replace {count(len(plan_.replaces_other), 'file')} paid for at Sume "
             f"({plan_.replaces_other[0]})",
@@ -178,73 +177,3 @@ def _idle(common: Common, plan_: Plan) -> None:
         common.talk.out(machine.line(machine.outcome(Outcome(), int(code))))
     if code is not Exit.DONE:
         raise Quit(code)
-
-
-def finish(common: Common, result: Outcome, plan_: Plan) -> None:
-    """Say how it ended, and end with its exit code."""
-    told = {submission.key for submission in result.unknown}
-    result.unknown += [submission for submission in plan_.unknown if submission.key not in told]
-    codes = result.codes()
-    if plan_.invalid:
-        codes.add(Exit.USAGE)
-    left = [action for action in plan_.of(Verb.ATTENTION) if not action.unknown]
-    if left:
-        codes.add(Exit.FAILED)
-    if any(action.unknown for action in plan_.of(Verb.ATTENTION)):
-        codes.add(Exit.ATTENTION)
-    code = first_of(codes)
-    talk = common.talk
-    if talk.as_json:
-        talk.out(machine.line(machine.outcome(result, int(code))))
-    else:
-        talk.out("\n" + human.outcome(result, talk.style), newline=False)
-        if left:
-            talk.out(f"{count(len(left), 'spec')} left for your decision (see the plan above).")
-    if code is not Exit.DONE:
-        raise Quit(code)
-
-
-@click.command()
-@options.some
-@click.option("--force", is_flag=True, help="Also put our media back where they were edited by hand.")
-@options.locks
-@options.connects
-@options.common
-def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: bool) -> None:
-    """Bring missing media back by job id. Never pays for anything.
-
-    For a fresh clone of a project whose media are not committed, and for files that were deleted.
-    With --force, media that were edited by hand are replaced by what Sume made; the edit is lost.
-    """
-    place = wiring.find(common, paths)
-    stop = Stop()
-
-    def narrow(session: Session) -> Plan:
-        policy = replace(session.policy(restore_edited=force), store="git")
-        accept = scope.chosen(common, session, paths, tags)
-        whole = session.plan(policy)
-        free = tuple(
-            action for action in whole.actions if _brings_back(action) and (accept is None or accept(action.key))
-        )
-        return Plan(actions=free, unknown=whole.unknown)
-
-    with wiring.holding(common, place.home, "fetch"):
-        access.check_access(common, place)
-        session = wiring.look(place)
-        plan_ = narrow(session)
-        if not plan_.actions:
-            if common.talk.as_json:
-                common.talk.out(machine.line(machine.outcome(Outcome(), 0)))
-            common.talk.say("Nothing to fetch: all media are in place.")
-            return
-        common.talk.say(f"Fetching {count(len(plan_.actions), 'spec')}; this costs nothing.")
-        for path in sorted({path for action in plan_.actions for path in (*action.replaces, *action.removes)}):
-            common.talk.say(f"  in the place of {printable(path)}")
-        policy = replace(session.policy(restore_edited=force), store="git")
-        result, _ = execute(common, session, plan_, narrow, stop, How(policy, pays=False))
-    finish(common, result, replace(plan_, unknown=()))
-
-
-def _brings_back(action: Action) -> bool:
-    """Media that are missing in their place: downloaded, or copied from where the same bytes stand."""
-    return action.verb is Verb.FETCH or (action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None)

@@ -1,5 +1,5 @@
 """Between a plan that was agreed to and the loop: connect, greet, recover, and make sure that nobody pays for
-more than was shown."""
+more than was shown; and what is said when it ended."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Protocol
 
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
-from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.apply.run import Task, Tools
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
-from sumesync.cli.session import Place, Session
-from sumesync.cli.talk import colours, is_terminal
+from sumesync.cli.session import Session
+from sumesync.cli.talk import Quit, colours, is_terminal
 from sumesync.core import schedule
-from sumesync.core.action import Plan, Policy
-from sumesync.core.text import amount
-from sumesync.errors import ApiError, LocalStateError
+from sumesync.core.action import Plan, Policy, Verb
+from sumesync.core.outcome import Outcome
+from sumesync.core.text import amount, count
+from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, Event, Lock
 from sumesync.ports import JobApi
-from sumesync.render import progress
+from sumesync.render import human, machine, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,16 @@ def execute(
     how: How,
 ) -> tuple[Outcome, Plan]:
     """Connect, make sure that everything is still as it was agreed to, and run the loop."""
-    place = Place(session.home, session.config, session.schemas, session.project.config_problems, session.endpoint)
     workers, clock = ThreadWorkers(), SystemClock()
     since = clock.monotonic()  # what is asked of Sume before the loop counts, too
     stop.also(workers.wake)
-    with wiring.connected(common, place, how.deadline) as api:
+    with wiring.connected(common, session.place, how.deadline) as api:
         lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
         tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
         outcome = Outcome()
         try:
-            fresh, resent = _recovered(session, place, tools, lock, plan_ if how.pays else Plan())
+            fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())
             outcome.bought += resent
             if fresh is not session:
                 session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
@@ -73,7 +73,7 @@ def execute(
 def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
     """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
     lock = session.state.lock
-    digest = access.same_workspace(api, lock, session.endpoint)
+    digest = access.same_workspace(api, lock, session.place.endpoint)
     capacity = schedule.DEFAULT_CAPACITY
     try:
         credits_ = api.credits()
@@ -90,9 +90,7 @@ def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
     return lock, capacity
 
 
-def _recovered(
-    session: Session, place: Place, tools: Tools, lock: Lock, agreed: Plan
-) -> tuple[Session, tuple[str, ...]]:
+def _recovered(session: Session, tools: Tools, lock: Lock, agreed: Plan) -> tuple[Session, tuple[str, ...]]:
     """``session``, or a new look at the project where the journal, or the workspace, changed what is known; and jobs
     of requests that were sent once more. Only those of variants in ``agreed`` may be."""
     keys = {action.key for action in agreed.actions}
@@ -100,7 +98,7 @@ def _recovered(
     settled = settle_journal(tools, session.state.facts, lock.lineage, wanted)
     if not settled.changed and lock.workspace == session.state.lock.workspace:
         return session, ()
-    fresh = wiring.look(place)
+    fresh = wiring.look(session.place)
     known = replace(fresh.state.lock, workspace=lock.workspace)
     return replace(fresh, state=replace(fresh.state, lock=known)), settled.bought
 
@@ -125,14 +123,14 @@ def _task(
     how: How,
     since: float,
 ) -> Task:
-    local = session.endpoint == SANDBOX or access.is_local(common)
+    local = session.place.endpoint == SANDBOX or access.is_local(common)
     return Task(
         plan=plan_,
         wanted={wanted.key: wanted for wanted in session.project.wanted},
         lock=replace(session.state.lock, workspace=lock.workspace),
         facts=session.state.facts,
         own=session.own,
-        kinds=session.schemas.kinds,
+        kinds=session.place.schemas.kinds,
         policy=how.policy,
         capacity=capacity,
         pace=schedule.LOCAL if local else schedule.Pace(),
@@ -141,6 +139,30 @@ def _task(
         since=since,
         stopping=stop,
     )
+
+
+def finish(common: Common, result: Outcome, plan_: Plan) -> None:
+    """Say how it ended, and end with its exit code."""
+    told = {submission.key for submission in result.unknown}
+    result.unknown += [submission for submission in plan_.unknown if submission.key not in told]
+    codes = result.codes()
+    if plan_.invalid:
+        codes.add(Exit.USAGE)
+    left = [action for action in plan_.of(Verb.ATTENTION) if not action.unknown]
+    if left:
+        codes.add(Exit.FAILED)
+    if any(action.unknown for action in plan_.of(Verb.ATTENTION)):
+        codes.add(Exit.ATTENTION)
+    code = first_of(codes)
+    talk = common.talk
+    if talk.as_json:
+        talk.out(machine.line(machine.outcome(result, int(code))))
+    else:
+        talk.out("\n" + human.outcome(result, talk.style), newline=False)
+        if left:
+            talk.out(f"{count(len(left), 'spec')} left for your decision (see the plan above).")
+    if code is not Exit.DONE:
+        raise Quit(code)
 
 
 class Shown(Protocol):

@@ -26,7 +26,7 @@ _COMMANDS = {
     "apply": "apply",
     "status": "status",
     "check": "status",
-    "fetch": "apply",
+    "fetch": "fetch",
     "accept": "accept",
     "retake": "retake",
     "resolve": "resolve",

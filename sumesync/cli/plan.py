@@ -79,7 +79,7 @@ def plan(
     session = wiring.look(wiring.find(common, paths))
     given = {**asked, "paths": list(paths), "tags": list(tags)}
     plan_ = replanned(common, session, given)
-    document = machine.plan(plan_, session.endpoint)
+    document = machine.plan(plan_, session.place.endpoint)
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)
@@ -110,11 +110,11 @@ def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
 
 def view(common: Common, session: Session, keep_going: bool = False) -> human.View:
     return human.View(
-        name=session.home.root.name,
-        endpoint=session.endpoint,
+        name=session.place.home.root.name,
+        endpoint=session.place.endpoint,
         wanted={wanted.key: wanted for wanted in session.project.wanted},
-        kinds=session.schemas.kinds,
-        max_jobs=session.config.max_jobs,
+        kinds=session.place.schemas.kinds,
+        max_jobs=session.place.config.max_jobs,
         keep_going=keep_going,
         style=common.talk.style,
         verbose=common.talk.verbose,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sumesync.answers import JobView
 from sumesync.apply.paid import recent_jobs
 from sumesync.cli import options, scope, verdicts, wiring
 from sumesync.cli.options import Common
@@ -15,7 +16,7 @@ from sumesync.cli.talk import Quit
 from sumesync.core.recover import recover
 from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, SumesyncError, UsageError
-from sumesync.model import JobView, Submission
+from sumesync.model import Submission
 from sumesync.render import human, machine
 
 
@@ -62,9 +63,7 @@ def resolve(
     with wiring.holding(common, place.home, "resolve"):
         session = wiring.look(place, without_lock=True)
         if lost:
-            key = verdicts.give_up(
-                common, place, session, lost, scope.one_spec(common, session, spec) if spec else None
-            )
+            key = verdicts.give_up(common, session, lost, scope.one_spec(common, session, spec) if spec else None)
         elif undo:
             submission = _one(_matching(common, session, spec, session.journal.settled()), prefix, "was decided on")
             key = submission.entry
@@ -73,7 +72,7 @@ def resolve(
             submission = _one(_matching(common, session, spec, _open(session)), prefix, "is open")
             key = submission.entry
             if adopt:
-                verdicts.adopt(common, place, session, submission, adopt)
+                verdicts.adopt(common, session, submission, adopt)
             else:
                 verdicts.not_created(common, session, submission)
     if common.talk.as_json:
@@ -118,7 +117,7 @@ def _show(common: Common, place: Place, spec: str | None) -> None:
             "wait for it; nothing needs to be decided before it ends",
         )
     talk = common.talk
-    jobs, why = _candidates(common, place, session) if found else ((), "")
+    jobs, why = _candidates(common, session) if found else ((), "")
     if talk.as_json:
         talk.out(machine.dump({"open": [_table(s, jobs) for s in found]}))
     elif not found:
@@ -129,11 +128,11 @@ def _show(common: Common, place: Place, spec: str | None) -> None:
         raise Quit(Exit.ATTENTION)
 
 
-def _candidates(common: Common, place: Place, session: Session) -> tuple[tuple[JobView, ...], str]:
+def _candidates(common: Common, session: Session) -> tuple[tuple[JobView, ...], str]:
     """The newest jobs of the workspace that no entry of ours knows, and why there are none."""
     known = {fact.job.id for fact in session.state.facts if not fact.retracted}
     try:
-        with wiring.connected(common, place) as api:
+        with wiring.connected(common, session.place) as api:
             return tuple(job for job in recent_jobs(api) if job.id not in known), ""
     except SumesyncError as error:
         return (), error.what

@@ -28,8 +28,8 @@ def retake(common: Common, spec: str) -> None:
         session = wiring.look(place)
         wanted = scope.one_wanted(common, session, spec)
         state = session.state
-        take = next_take(wanted, index(state.lock, state.facts, state.journal, session.endpoint))
-        full = projects.inside(session.home.root, wanted.key.path)
+        take = next_take(wanted, index(state.lock, state.facts, state.journal, session.place.endpoint))
+        full = projects.inside(session.place.home.root, wanted.key.path)
         atomic.write(full, with_take(wanted.key.path, full.read_bytes(), take))
     if common.talk.as_json:
         common.talk.out(machine.dump({"path": wanted.key.path, "take": take}))

@@ -44,7 +44,7 @@ def sandbox(
     It prints the two variables to set. Anything that speaks to Sume can speak to it. A project that is
     applied against it takes it for the real thing: use a copy, not your content repository.
     """
-    from sumesync.sandbox.faults import Script
+    from sumesync.sandbox.script import Script
     from sumesync.sandbox.server import start
     from sumesync.sandbox.settings import Settings
     from sumesync.sandbox.world import World

@@ -38,7 +38,7 @@ def chosen(
 
 def _scope(common: Common, session: Session, name: str) -> str:
     """A path that a person typed, relative to the project: a spec, a folder, or a spec that the lock knows."""
-    root = session.home.root
+    root = session.place.home.root
     full = Path(os.path.normpath((common.folder / name).absolute()))
     for base in (root, Path(os.path.normpath(root))):
         if full == base or base in full.parents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.placement import Ours, ours
@@ -35,10 +36,7 @@ class Place:
 class Session:
     """One look at a project, and the adapters of the endpoint that counts."""
 
-    home: Home
-    config: Config
-    schemas: Schemas
-    endpoint: str
+    place: Place
     locks: LockFile
     ledger: LocalLedger
     journal: LocalJournal
@@ -52,15 +50,16 @@ class Session:
     _asked: dict[str, str] = field(default_factory=dict)
     _vouched: set[str] = field(default_factory=set)
 
-    def policy(self, **asked: object) -> Policy:
-        base = Policy(self.endpoint, self.config.store, self.config.max_jobs)
-        return replace(base, **asked)  # type: ignore[arg-type]
+    def policy(self, **asked: Any) -> Policy:
+        """What the project's settings say, but for what is ``asked``, by Policy's names."""
+        base = Policy(self.place.endpoint, self.place.config.store, self.place.config.max_jobs)
+        return replace(base, **asked)
 
     def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
         """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the
         other endpoint's ledger say of them."""
         while True:
-            made = plan(self.project, self.state, self._known(), policy, self.schemas.kinds, first)
+            made = plan(self.project, self.state, self._known(), policy, self.place.schemas.kinds, first)
             if not made.doubts:
                 return made
             self._ask(made.doubts)
@@ -73,8 +72,8 @@ class Session:
         return replace(self.observed, committed=dict(self._asked), vouched=frozenset(self._vouched))
 
     def _ask(self, paths: Iterable[str]) -> None:
-        other = self.home.state(SUME if self.endpoint == SANDBOX else SANDBOX)
+        other = self.place.home.state(SUME if self.place.endpoint == SANDBOX else SANDBOX)
         for fact in LocalLedger(other, LocalJournal(other)).list():
             self._vouched.update(fact.written)
         files = {path: self.observed.files[path] for path in paths}
-        self._asked.update(observe.committed(self.home, files))
+        self._asked.update(observe.committed(self.place.home, files))

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from sumesync.answers import JobView
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
-from sumesync.cli.session import Place, Session
+from sumesync.cli.session import Session
 from sumesync.core import metadata
 from sumesync.core.advance import note_job, turn_to, without_job
 from sumesync.core.decide import quoted
@@ -17,29 +18,29 @@ from sumesync.core.paid import find_job, holders, index
 from sumesync.core.recover import facts_of, lost, retractions, void
 from sumesync.core.text import printable
 from sumesync.errors import ApiError, UsageError
-from sumesync.model import Entry, EntryKey, Fact, JobView, Past, Step, Submission
+from sumesync.model import Entry, EntryKey, Fact, Past, Step, Submission
 
 _LOOK = "look again at the candidates"
 
 
-def adopt(common: Common, place: Place, session: Session, submission: Submission, job_id: str) -> None:
+def adopt(common: Common, session: Session, submission: Submission, job_id: str) -> None:
     """``job_id`` is what the request created."""
     _named(job_id)
     facts = (fact for fact in session.state.facts if fact.job.id == job_id and not fact.retracted)
     other = next((fact for fact in facts if fact.fingerprint != submission.fingerprint), None)
     if other is not None:
         raise UsageError(f"{job_id} is the job of {other.key}, another request", _LOOK)
-    view = _asked(common, place, session, job_id)
+    view = _asked(common, session, job_id)
     if view is None:
         raise UsageError(f"Sume has no job {job_id} in this workspace", _LOOK)
-    others = [name for name in place.schemas.kinds if name != submission.kind and name in view.type]
+    others = [name for name in session.place.schemas.kinds if name != submission.kind and name in view.type]
     if others and submission.kind not in view.type:
         raise UsageError(f"{job_id} is a job of another kind ({printable(view.type, 40)})", _LOOK)
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
     session.journal.write(accepted)
     recorded = facts_of(accepted)
     session.ledger.record(recorded)
-    past = Past(accepted.fingerprint, accepted.kind, session.endpoint, tuple(fact.job for fact in recorded))
+    past = Past(accepted.fingerprint, accepted.kind, session.place.endpoint, tuple(fact.job for fact in recorded))
     # A lock from before a retraction (a checkout) may still have what was taken back.
     back = (f for f in session.state.facts if f.retracted and f.fingerprint == past.fingerprint and f.job.id != job_id)
     dropped = [partial(_dropped, fact) for fact in back]
@@ -90,11 +91,11 @@ def _remove_metadata(session: Session, key: EntryKey, fact: Fact) -> None:
         session.media.remove_text(path)
 
 
-def give_up(common: Common, place: Place, session: Session, job_id: str, only: EntryKey | None) -> EntryKey:
+def give_up(common: Common, session: Session, job_id: str, only: EntryKey | None) -> EntryKey:
     """Nothing comes of a job in flight any more: only where Sume answers, in this very workspace, that it has none."""
     _named(job_id)
     state = session.state
-    found = find_job(index(state.lock, state.facts, state.journal, session.endpoint), job_id)
+    found = find_job(index(state.lock, state.facts, state.journal, session.place.endpoint), job_id)
     if found is None:
         raise UsageError(f"{job_id} is no job of this project", "see which are: sumesync status")
     paid, job = found
@@ -106,7 +107,7 @@ def give_up(common: Common, place: Place, session: Session, job_id: str, only: E
     key = known.key if known else keys[0] if keys else sent
     if only is not None and only not in (*keys, key):
         raise UsageError(f"{job_id} is a job of {key}, not of {only}", "name the spec that it is of, or none")
-    view = _asked(common, place, session, job_id)
+    view = _asked(common, session, job_id)
     if view is not None:
         raise UsageError(f"Sume has {job_id} still ({printable(view.status, 40)})", "collect it: sumesync apply")
     ended = lost(job)
@@ -125,10 +126,10 @@ def _named(job_id: str) -> None:
         raise UsageError(f"{printable(job_id, 80)} is not a job id")
 
 
-def _asked(common: Common, place: Place, session: Session, job_id: str) -> JobView | None:
+def _asked(common: Common, session: Session, job_id: str) -> JobView | None:
     """The job as Sume shows it; None: it answers that there is none in this project's workspace."""
-    with wiring.connected(common, place) as api:
-        access.same_workspace(api, session.state.lock, session.endpoint)
+    with wiring.connected(common, session.place) as api:
+        access.same_workspace(api, session.state.lock, session.place.endpoint)
         try:
             return api.job(job_id)
         except ApiError as error:

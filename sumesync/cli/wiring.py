@@ -79,10 +79,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     observed = observe.observe(home.root, project, state, endpoint)
     media = OutputFiles(home.root)
     return Session(
-        home,
-        place.config,
-        place.schemas,
-        endpoint,
+        place,
         locks,
         ledger,
         journal,

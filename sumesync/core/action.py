@@ -58,6 +58,8 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
+    """Why an action: ``code`` is promised to programs (README, "The plan"), ``text`` is for people."""
+
     code: Why
     text: str
 

@@ -124,6 +124,7 @@ def past_table(past: Past) -> dict[str, Any]:
 
 
 def job_table(job: JobRecord) -> dict[str, Any]:
+    """A job as the lock and the ledger write it. What is not set is left out."""
     table: dict[str, Any] = {"id": job.id, "state": str(job.state), "attempt": job.attempt}
     if job.credits is not None:
         table["credits"] = int(job.credits) if float(job.credits).is_integer() else job.credits

@@ -78,6 +78,7 @@ def under(folder: str, name: str) -> str:
 
 
 def parent(path: str) -> str:
+    """The folder of a project path; "" is the root."""
     return posixpath.dirname(path)
 
 

@@ -18,6 +18,7 @@ from sumesync.model import Entry, EntryKey, Fact, FileFact, FileKind, Lock, Outp
 
 
 def stem_of(wanted: Wanted, index: int) -> str:
+    """The file name without its ending. ``index`` counts from 1; the first output has no number."""
     stem = f"{wanted.stem}-{wanted.key.variant}" if wanted.key.variant else wanted.stem
     return stem if index == 1 else f"{stem}-{index}"
 
@@ -68,6 +69,7 @@ class Ours:
         return fact.kind is not FileKind.OTHER and self.vouches(path, fact.sha256)
 
     def vouches(self, path: str, sha256: str) -> bool:
+        """Whether bytes at ``path`` are proved ours: this machine wrote them, or the last commit has them there."""
         return sha256 in self.vouched or (sha256 in self.hashes and self.committed.get(path) == sha256)
 
     def _claims(self, fact: FileFact) -> bool:

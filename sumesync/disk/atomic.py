@@ -81,6 +81,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
+    """All of ``data``: a single write may take a part of it."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -187,10 +187,8 @@ def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, .
     """What a path says is judged in ``core``; where it leads is for the disk to tell."""
     if not isinstance(result, Wanted) or not result.folder:
         return result
-    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
     if file := _no_folder(root, result.folder):
-        what = f"output.dir: {printable(file)} is not a folder"
-        return (Problem(document.path, what, "name another folder, or move it away", line, column),)
+        return _wrong_folder(document, f"{printable(file)} is not a folder", "name another folder, or move it away")
     try:
         inside(root, result.folder)
     except LocalStateError as error:
@@ -199,8 +197,13 @@ def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, .
     if not _nested(root, result.folder, known):
         return result
     other = min(folder for folder, is_nested in known.items() if is_nested)
-    what = f"output.dir: {printable(other)} is a project of its own"
-    return (Problem(document.path, what, "outputs stay inside the project", line, column),)
+    what = f"{printable(other)} is a project of its own"
+    return _wrong_folder(document, what, "outputs stay inside the project")
+
+
+def _wrong_folder(document: Document, what: str, hint: str) -> tuple[Problem, ...]:
+    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
+    return (Problem(document.path, f"output.dir: {what}", hint, line, column),)
 
 
 def _no_folder(root: Path, folder: str) -> str:

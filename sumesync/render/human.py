@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sumesync.apply.run import Outcome
-from sumesync.core.action import Action, Change, Orphan, Plan, Verb
+from sumesync.core.action import Action, Orphan, Plan, Verb
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
+from sumesync.core.outcome import Outcome
 from sumesync.core.paths import parent
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import Problem
-from sumesync.model import EntryKey, Json, Wanted
-
-Style = Callable[..., str]
-"""``style(text, fg=…, bold=…, dim=…)``: colours where there is a terminal, else the text itself."""
-
-
-def plain(text: str, **_looks: object) -> str:
-    return text
-
+from sumesync.model import EntryKey, Wanted
+from sumesync.render.changes import from_to
+from sumesync.render.style import Style, plain
 
 _MARKS: dict[Verb, tuple[str, str]] = {
     Verb.INVALID: ("✗", "red"),
@@ -36,8 +27,6 @@ _MARKS: dict[Verb, tuple[str, str]] = {
     Verb.COPY: ("=", "cyan"),
     Verb.KEEP: ("·", ""),
 }
-_VALUE = 72
-_WORDS = 2000
 # Beyond so many of one sort a list is no longer read; so many of them are shown then.
 _MANY, _SOME = 60, 20
 
@@ -114,7 +103,7 @@ def _action(action: Action, view: View, width: int) -> list[str]:
     lines = [
         _line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)
     ]
-    lines += [f"      {line}" for change in action.changes for line in _change(change, view.style)]
+    lines += [f"      {from_to(change, view.style)}" for change in action.changes]
     lines += [f"      {line}" for line in _losses(action)]
     if action.hint:
         lines.append("      " + view.style(printable(action.hint), dim=True))
@@ -155,76 +144,16 @@ def _orphan(orphan: Orphan, view: View) -> Iterator[str]:
     yield from (f"      {printable(path)} {unproven}" for path in orphan.unproven)
 
 
-def _change(change: Change, style: Style) -> list[str]:
-    name = printable(change.field)
-    if isinstance(change.before, str) and isinstance(change.after, str) and len(change.before + change.after) > 50:
-        return [f"{name}: {line}" for line in [words(change.before, change.after, style)]]
-    return [f"{name}: {_value(change.before)} → {_value(change.after)}"]
-
-
-def _value(value: Json) -> str:
-    if value is None:
-        return "(not set)"
-    return printable(json.dumps(value, ensure_ascii=False), _VALUE)
-
-
-def words(before: str, after: str, style: Style) -> str:
-    """A word diff on one line: ``… on a [-white-]{+marble+} counter``. Long common runs are left out."""
-    old, new = re.findall(r"\S+\s*", before), re.findall(r"\S+\s*", after)
-    if len(old) + len(new) > _WORDS:
-        # Finding the best match takes time with the square of the length.
-        sizes = f"{count(len(old), 'word')} to {count(len(new), 'word')}"
-        return f"rewritten, from {sizes}; it began {_value(before)}"
-    parts = []
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        gone, come = printable("".join(old[i1:i2]).strip(), 400), printable("".join(new[j1:j2]).strip(), 400)
-        if tag == "equal":
-            parts.append(_common(old[i1:i2], i1 == 0, i2 == len(old)))
-            continue
-        if gone:
-            parts.append(style(f"[-{gone}-]", fg="red"))
-        if come:
-            parts.append(style(f"{{+{come}+}}", fg="green"))
-    return " ".join(part for part in parts if part)
-
-
-def _common(run: list[str], first: bool, last: bool) -> str:
-    if len(run) <= 8:
-        return printable("".join(run).strip())
-    head = "" if first else printable("".join(run[:3]).strip()) + " "
-    tail = "" if last else " " + printable("".join(run[-3:]).strip())
-    return f"{head}…{tail}"
-
-
 def summary(plan_: Plan, view: View) -> str:
     """What it comes to, in one paragraph."""
-    counts = {verb: len(plan_.of(verb)) for verb in Verb}
-    kept = sum(not action.pending for action in plan_.of(Verb.KEEP))
-    free = sum(action.verb is Verb.KEEP and action.free for action in plan_.actions)
+    invalid, waiting = len(plan_.of(Verb.INVALID)), len(plan_.of(Verb.ATTENTION))
     edited = sum(bool(action.edited) for action in plan_.actions)
-    parts = [
-        *(f"{counts[verb]} to {verb}" for verb in _DOING if counts[verb]),
-        *([f"{free} to record"] if free else []),
-    ]
-    lines = []
-    if parts:
-        paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
-        lines.append(f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}")
-    elif not (plan_.orphans or plan_.collects or counts[Verb.INVALID] or counts[Verb.ATTENTION] or edited):
-        lines.append(f"Nothing to do: {count(kept, 'spec')} up to date.")
-    else:
-        lines.append(f"Nothing to submit; {kept} unchanged.")
-    if counts[Verb.INVALID]:
+    lines = [_to_do(plan_, view, bool(plan_.orphans or plan_.collects or invalid or waiting or edited))]
+    if invalid:
         left = "the others are submitted" if view.keep_going else "nothing is submitted (--keep-going: the rest is)"
-        lines.append(
-            view.style(
-                f"{count(counts[Verb.INVALID], 'spec')} invalid: {left}.",
-                fg="red",
-            )
-        )
-    if counts[Verb.ATTENTION]:
-        lines.append(f"{count(counts[Verb.ATTENTION], 'spec')} waiting for your decision.")
+        lines.append(view.style(f"{count(invalid, 'spec')} invalid: {left}.", fg="red"))
+    if waiting:
+        lines.append(f"{count(waiting, 'spec')} waiting for your decision.")
     if edited:
         lines.append(
             f"{count(edited, 'spec')} with media edited by hand, kept as they are; accept them, or fetch --force."
@@ -246,6 +175,19 @@ def summary(plan_: Plan, view: View) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def _to_do(plan_: Plan, view: View, other: bool) -> str:
+    """``other``: whether something is to be told beside the work."""
+    free = sum(action.verb is Verb.KEEP and action.free for action in plan_.actions)
+    kept = sum(not action.pending for action in plan_.of(Verb.KEEP))
+    counts = {verb: len(plan_.of(verb)) for verb in _DOING}
+    parts = [f"{number} to {verb}" for verb, number in counts.items() if number]
+    parts += [f"{free} to record"] if free else []
+    if parts:
+        paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
+        return f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}"
+    return f"Nothing to submit; {kept} unchanged." if other else f"Nothing to do: {count(kept, 'spec')} up to date."
 
 
 _DOING = (Verb.CREATE, Verb.UPDATE, Verb.RESUME, Verb.FETCH, Verb.MOVE, Verb.COPY)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sumesync.apply.run import Outcome
 from sumesync.core.action import Action, Plan
 from sumesync.core.metadata import clean
+from sumesync.core.outcome import Outcome
 from sumesync.errors import Problem, SumesyncError
 from sumesync.model import EntryKey, Event, Json
 
@@ -79,6 +79,7 @@ def _key(key: EntryKey) -> dict[str, Any]:
 
 
 def action(item: Action) -> dict[str, Any]:
+    """As ``schemas/plan.schema.json`` has it."""
     table: dict[str, Any] = {
         **_key(item.key),
         "action": str(item.verb),

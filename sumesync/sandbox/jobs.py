@@ -83,4 +83,4 @@ def from_json(record: Mapping[str, Json]) -> Job:
     for name, value in record.items():
         if not isinstance(value, allowed.get(name, (str,))):
             raise ValueError(f"a job's {name} is {value!r}")
-    return Job(**record)  # type: ignore[arg-type]
+    return Job(**record)  # type: ignore[arg-type]  # the loop above looked at each type

@@ -22,7 +22,8 @@ from urllib.parse import parse_qsl
 from sumesync.errors import UsageError
 from sumesync.sandbox import routes
 from sumesync.sandbox.answers import Refusal, Request, Response, refusal_answer
-from sumesync.sandbox.faults import Drop, Effects, Rule, Script
+from sumesync.sandbox.faults import Drop, Effects, Rule
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import Seen, World
 
@@ -147,7 +148,7 @@ class _Origin(ThreadingMixIn, TCPServer):
             while not self._closing.is_set():
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self.socket in ready and not self._closing.is_set():
-                    self._handle_request_noblock()  # type: ignore[attr-defined]
+                    self._handle_request_noblock()  # type: ignore[attr-defined]  # not in typeshed
 
     def _wait(self, seconds: float) -> None:
         self._closing.wait(seconds)
@@ -326,5 +327,5 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {response.status} {phrase}", *(f"{name}: {value}" for name, value in fields.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """The world keeps the log; the terminal is the program's."""

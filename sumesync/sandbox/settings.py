@@ -8,6 +8,8 @@ from enum import StrEnum
 
 
 class Idempotency(StrEnum):
+    """What the ``Idempotency-Key`` of a POST means."""
+
     IGNORED = "ignored"
     """The header means nothing: a second POST makes and charges a second job. v1 promises no more."""
     DOCUMENTED = "documented"
@@ -16,6 +18,8 @@ class Idempotency(StrEnum):
 
 @dataclass(frozen=True)
 class Settings:
+    """How a sandbox behaves. Only the prices and kinds stand elsewhere (``kinds``)."""
+
     credits: float = 100_000
     """Given to the account at the beginning; what is left is this less every charge."""
     capacity: int = 4

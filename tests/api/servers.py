@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sumesync.api.client import SumeClient
 from sumesync.api.transport import Limits
@@ -150,11 +150,9 @@ def answering(*answers: bytes) -> Script:
 
 
 @contextmanager
-def client_of(
-    url: str, clock: HandClock | None = None, limits: Limits = QUICK, **options: object
-) -> Iterator[SumeClient]:
+def client_of(url: str, clock: HandClock | None = None, limits: Limits = QUICK, **options: Any) -> Iterator[SumeClient]:
     settings = {"version": "1.0", "environ": {}, "random": lambda: 0.0, **options}
-    client = SumeClient(url, KEY, clock or HandClock(), limits=limits, **settings)  # type: ignore[arg-type]
+    client = SumeClient(url, KEY, clock or HandClock(), limits=limits, **settings)
     try:
         yield client
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -250,9 +249,8 @@ def test_through_a_proxy(certificates: Certificates) -> None:
         answering(PNG)(line)
 
     with serving(script) as proxy:
-        resolve: Callable[[str], list[str]] = lambda _: ["1.1.1.1"]  # noqa: E731
-        options = {"environ": {"HTTPS_PROXY": proxy.url}, "tls": certificates.client, "resolve": resolve}
-        with client_of(SUME, **options) as client:  # type: ignore[arg-type]
+        environ = {"HTTPS_PROXY": proxy.url}
+        with client_of(SUME, environ=environ, tls=certificates.client, resolve=lambda _: ["1.1.1.1"]) as client:
             assert fetch(client, "https://api.example.com/a.png")[1] == BODY
     assert b"GET /a.png" in proxy.received
     assert KEY.encode() not in proxy.received

@@ -11,41 +11,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sumesync.answers import Accepted, Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult, Unclear
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
-from sumesync.apply.run import Outcome, Task, Tools
+from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, paths, placement, schedule
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.fingerprint import fingerprint
+from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
 from sumesync.core.plan import Project, State, plan
 from sumesync.core.recover import open_submissions
 from sumesync.disk import schemas
 from sumesync.errors import ApiError, LocalStateError
-from sumesync.model import (
-    Accepted,
-    Account,
-    Change,
-    Credits,
-    Done,
-    EntryKey,
-    Event,
-    Fact,
-    FileFact,
-    FileKind,
-    JobPage,
-    JobResult,
-    JobView,
-    Json,
-    Lock,
-    Order,
-    Step,
-    Submission,
-    SubmitResult,
-    Unclear,
-    Wanted,
-)
+from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, FileKind, Json, Lock, Step, Submission, Wanted
 from sumesync.ports import Part
 
 LINEAGE = "0" * 32

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 
+from sumesync.answers import NotSent, Order, Refused, SubmitResult, Throttled
 from sumesync.core import lock as locks
 from sumesync.core.action import Policy, Verb, Why
 from sumesync.errors import Exit, LocalStateError, MediaError
-from sumesync.model import JobState, News, NotSent, Refused, Step, SubmitResult, Throttled
-from tests.apply.desk import Crash, Desk, Fuse, accept, lose_answer, want
+from sumesync.model import JobState, News, Step
+from tests.apply.desk import Behaviour, Crash, Desk, FakeSume, Fuse, accept, lose_answer, want
 
 HERO = want("a/hero.sume.toml", "a bottle")
 SIDE = want("a/side.sume.toml", "a jar")
 CLIP = want("b/clip.sume.toml", "a slow pan", duration=5)
 
 
-def answering(result: SubmitResult) -> object:
-    def behave(_sume: object, _order: object, hook: object) -> SubmitResult:
-        if not isinstance(result, NotSent) and callable(hook):
+def answering(result: SubmitResult) -> Behaviour:
+    def behave(_sume: FakeSume, _order: Order, hook: Callable[[], None]) -> SubmitResult:
+        if not isinstance(result, NotSent):
             hook()
         return result
 
@@ -112,7 +114,7 @@ def test_unknown_is_sticky_over_runs() -> None:
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_a_refusal_fails_one_spec_and_is_not_retried(status: int) -> None:
     desk = Desk([HERO, SIDE])
-    desk.sume.script = {0: answering(Refused(status, "bad_request", "no", "req_1"))}  # type: ignore[dict-item]
+    desk.sume.script = {0: answering(Refused(status, "bad_request", "no", "req_1"))}
     outcome, _ = desk.apply(capacity=1)
     assert [trouble.key for trouble in outcome.failed] == [HERO.key]
     assert "req_1" in outcome.failed[0].text
@@ -124,7 +126,7 @@ def test_a_refusal_fails_one_spec_and_is_not_retried(status: int) -> None:
 @pytest.mark.parametrize("status", [401, 402, 403])
 def test_no_key_no_credits_no_access_stop_the_batch(status: int) -> None:
     desk = many(6)
-    desk.sume.script = {1: answering(Refused(status, "insufficient_credits", "no"))}  # type: ignore[dict-item]
+    desk.sume.script = {1: answering(Refused(status, "insufficient_credits", "no"))}
     outcome, _ = desk.apply(capacity=1)
     assert len(outcome.done) == 1
     assert len(outcome.failed) == 1
@@ -136,9 +138,9 @@ def test_throttled_waits_and_sends_the_same_key_again() -> None:
     desk = Desk([HERO])
     keys = []
 
-    def throttle(_sume: object, order: object, hook: object) -> SubmitResult:
-        keys.append(order.key)  # type: ignore[attr-defined]
-        hook()  # type: ignore[operator]
+    def throttle(_sume: FakeSume, order: Order, hook: Callable[[], None]) -> SubmitResult:
+        keys.append(order.key)
+        hook()
         return Throttled(7.0)
 
     desk.sume.script = {0: throttle}
@@ -152,7 +154,7 @@ def test_throttled_waits_and_sends_the_same_key_again() -> None:
 def test_not_sent_is_tried_again_then_given_up_without_a_charge() -> None:
     desk = Desk([HERO, SIDE])
     nothing = answering(NotSent("connection refused"))
-    desk.sume.script = dict.fromkeys(range(100), nothing)  # type: ignore[arg-type]
+    desk.sume.script = dict.fromkeys(range(100), nothing)
     outcome, _ = desk.apply(capacity=1)
     assert desk.sume.jobs == []
     assert outcome.failed
@@ -183,9 +185,9 @@ def test_never_more_jobs_at_once_than_the_account_allows() -> None:
     desk = many(9)
     most = 0
 
-    def count(sume: object, order: object, hook: object) -> SubmitResult:
+    def count(sume: FakeSume, order: Order, hook: Callable[[], None]) -> SubmitResult:
         nonlocal most
-        result = accept(sume, order, hook)  # type: ignore[arg-type]
+        result = accept(sume, order, hook)
         most = max(most, sum(job.ends > desk.clock.at for job in desk.sume.jobs))
         return result
 
@@ -257,9 +259,9 @@ def test_a_job_is_waited_for_as_long_as_its_kind_may_take() -> None:
 def test_asked_to_stop_it_submits_nothing_more_and_says_what_runs() -> None:
     desk = many(5)
 
-    def stop_after(sume: object, order: object, hook: object) -> SubmitResult:
+    def stop_after(sume: FakeSume, order: Order, hook: Callable[[], None]) -> SubmitResult:
         desk.stopping = True
-        return accept(sume, order, hook)  # type: ignore[arg-type]
+        return accept(sume, order, hook)
 
     desk.sume.script = {1: stop_after}
     outcome, _ = desk.apply(capacity=1)

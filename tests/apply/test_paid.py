@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from sumesync.answers import Accepted, JobPage, JobView, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 from sumesync.apply import paid
 from sumesync.apply.paid import LostIds, Payment, pay, recent_jobs, settle
 from sumesync.apply.recovery import Settled, body_again, settle_journal
@@ -15,22 +16,7 @@ from sumesync.apply.run import Tools
 from sumesync.core import request
 from sumesync.core.recover import facts_of
 from sumesync.errors import ApiError, LocalStateError
-from sumesync.model import (
-    Accepted,
-    Event,
-    Fact,
-    JobPage,
-    JobView,
-    News,
-    NotSent,
-    Order,
-    Refused,
-    Step,
-    Submission,
-    SubmitResult,
-    Throttled,
-    Unclear,
-)
+from sumesync.model import Event, Fact, News, Step, Submission
 from tests.apply.desk import Disk, Fuse, HandClock, InlineWorkers, JournalView, MemoryStores, Telling
 from tests.builders import LINEAGE, submission
 from tests.values import HERO, TEASER
@@ -38,7 +24,6 @@ from tests.values import HERO, TEASER
 BODY = b'{"prompt":"A cup"}'
 WAITING = replace(submission(HERO, Step.INTENT, sent_at=None), body_sha256=hashlib.sha256(BODY).hexdigest())
 UNKNOWN = replace(WAITING, step=Step.UNKNOWN, sent_at=1_000.0, detail="the answer was lost")
-FULL = LocalStateError("cannot write /x: no space left", "free some space")
 
 
 @dataclass

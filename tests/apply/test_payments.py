@@ -7,31 +7,19 @@ from typing import Any
 
 import pytest
 
+from sumesync.answers import Accepted, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.paid import LostIds, Payment
 from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
-from sumesync.apply.run import Outcome, Task, Tools, Trouble
+from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import placement, request
 from sumesync.core.action import Observed, Policy
 from sumesync.core.fingerprint import submission_key
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import Exit, LocalStateError
-from sumesync.model import (
-    Accepted,
-    EntryKey,
-    JobState,
-    Lock,
-    News,
-    NotSent,
-    Order,
-    Refused,
-    Step,
-    Submission,
-    SubmitResult,
-    Throttled,
-    Unclear,
-)
+from sumesync.model import EntryKey, JobState, Lock, News, Step, Submission
 from tests.apply.desk import KINDS, LINEAGE, Desk, lose_answer, want
 
 HERO = want("a/hero.sume.toml", "a bottle")

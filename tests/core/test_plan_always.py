@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,8 +65,8 @@ class World:
 
 
 @cache
-def _request(number: int, path: str = "x.sume.toml", **more: object) -> Wanted:
-    return wanted(path, PROMPTS[number], image_count=2 if number == 2 else 1, **more)  # type: ignore[arg-type]
+def _request(number: int, path: str = "x.sume.toml", **more: Any) -> Wanted:
+    return wanted(path, PROMPTS[number], image_count=2 if number == 2 else 1, **more)
 
 
 _outputs = st.builds(

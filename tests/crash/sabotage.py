@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from sumesync.answers import Order, SubmitResult
 from sumesync.api.client import SumeClient
 from sumesync.disk.journal import LocalJournal
-from sumesync.model import Order, Step, Submission, SubmitResult
+from sumesync.model import Step, Submission
 
 
 def _sync_only(kind: Callable[[int], bool]) -> None:

@@ -74,7 +74,6 @@ class Yard:
     zygote: subprocess.Popen[str]
     sabotage: str = ""
     """The step of the protocol that all runs leave out, to see it noticed."""
-    runs: int = 0
 
     def script(self, *rules: Any) -> None:
         """These faults from now on, counted from the beginning."""
@@ -124,7 +123,6 @@ class Yard:
 
     def run(self, *args: str, orders: Orders = Orders()) -> Run:  # noqa: B008 - a frozen value
         """The command in a process of its own, with these orders."""
-        self.runs += 1
         assert self.zygote.stdin is not None
         assert self.zygote.stdout is not None
         order = {

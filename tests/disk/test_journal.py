@@ -11,7 +11,7 @@ import pytest
 
 from sumesync.disk.journal import LocalJournal
 from sumesync.errors import Exit, LocalStateError
-from sumesync.model import EntryKey, Step
+from sumesync.model import EntryKey, Step, Submission
 from tests.builders import submission
 from tests.values import HERO, HERO_UNKNOWN, RED, TEASER
 
@@ -22,9 +22,9 @@ WAITING = submission(RED, Step.INTENT, sent_at=None)
 
 
 @pytest.mark.parametrize("each", [HERO_UNKNOWN, ACCEPTED, WAITING])
-def test_what_is_written_reads_back(tmp_path: Path, each: object) -> None:
+def test_what_is_written_reads_back(tmp_path: Path, each: Submission) -> None:
     journal = LocalJournal(tmp_path)
-    journal.write(each)  # type: ignore[arg-type]
+    journal.write(each)
     assert LocalJournal(tmp_path).list() == (each,)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import NAME, RETRACTING, LocalLedger
 from sumesync.errors import Exit, LocalStateError
-from sumesync.model import EntryKey, Fact, JobState, Step
+from sumesync.model import EntryKey, Fact, JobRecord, JobState, Step
 from tests.builders import examples, fact, job, output, sha, submission
 from tests.core.strategies import jobs
 from tests.values import HERO, HERO_FAILED, HERO_IN_FLIGHT, HERO_JOB, RED, RED_JOB, TEASER, TEASER_JOB
@@ -60,12 +60,9 @@ def test_media_that_moved_are_where_the_later_fact_says(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(jobs, st.text(st.characters(codec="utf-8"), max_size=4)), max_size=4))
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_fact_reads_back(tmp_path: Path, found: list[tuple[object, str]]) -> None:
+def test_any_fact_reads_back(tmp_path: Path, found: list[tuple[JobRecord, str]]) -> None:
     (tmp_path / NAME).unlink(missing_ok=True)
-    facts = [
-        Fact(HERO.fingerprint, its, "image", EntryKey("a\n\u2028" + text), None, text)  # type: ignore[arg-type]
-        for its, text in found
-    ]
+    facts = [Fact(HERO.fingerprint, its, "image", EntryKey("a\n\u2028" + text), None, text) for its, text in found]
     book = ledger(tmp_path)
     book.record(facts)
     assert {each.job.id for each in book.list()} == {each.job.id for each in facts}

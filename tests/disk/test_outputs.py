@@ -13,6 +13,7 @@ import pytest
 from sumesync.core.action import Observed
 from sumesync.disk.outputs import OutputFiles, Part
 from sumesync.errors import LocalStateError, MediaError
+from sumesync.model import FileFact
 from tests.builders import OTHER, file, pointer, sha
 
 from .calls import Calls
@@ -64,12 +65,12 @@ def test_ours_is_replaced(media: OutputFiles, tmp_path: Path) -> None:
     [("retouched", file("old")), ("came meanwhile", None), (None, file("old")), ("old", pointer("old"))],
 )
 def test_what_changed_meanwhile_is_left_alone(
-    media: OutputFiles, tmp_path: Path, stands: str | None, expected: object
+    media: OutputFiles, tmp_path: Path, stands: str | None, expected: FileFact | None
 ) -> None:
     if stands is not None:
         (tmp_path / "hero.png").write_text(stands)
     part = part_of(media, "new")
-    assert not media.place(part, "hero.png", expected)  # type: ignore[arg-type]
+    assert not media.place(part, "hero.png", expected)
     part.discard()
     assert everything(tmp_path) == ({"hero.png": stands} if stands is not None else {})
 

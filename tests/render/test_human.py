@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.apply.run import Outcome, Trouble
 from sumesync.core.action import Plan
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import Problem
 from sumesync.model import SANDBOX, SUME, EntryKey, Step, Wanted
-from sumesync.render import human
+from sumesync.render import changes, human
 from sumesync.render.human import View
+from sumesync.render.style import plain
 from tests.builders import KINDS, document, entry, examples, fact, file, planned, submission, wanted
 from tests.values import (
     HERO,
@@ -35,7 +36,7 @@ EVIL = "\x1b[31m\u202e\x9b2J\u2066\x07"
 
 
 def view(*specs: Wanted, endpoint: str = SUME, max_jobs: int = 100, verbose: bool = False, name: str = "shop") -> View:
-    return View(name, endpoint, {spec.key: spec for spec in specs}, KINDS, max_jobs, human.plain, verbose)
+    return View(name, endpoint, {spec.key: spec for spec in specs}, KINDS, max_jobs, plain, verbose)
 
 
 def test_a_plan_of_most_things() -> None:
@@ -194,13 +195,13 @@ DIFFS = [
 
 @pytest.mark.parametrize(("before", "after", "shown"), DIFFS)
 def test_a_changed_prompt_is_shown_word_by_word(before: str, after: str, shown: str) -> None:
-    assert human.words(before, after, human.plain) == shown.replace("…  ", "… ")
+    assert changes.words(before, after, plain) == shown.replace("…  ", "… ")
 
 
 @given(st.text("ab \n\x1b\u202e", max_size=30), st.text("ab \n\x1b\u202e", max_size=30))
 @settings(max_examples=examples(80))
 def test_a_word_diff_is_one_safe_line(before: str, after: str) -> None:
-    found = human.words(before, after, human.plain)
+    found = changes.words(before, after, plain)
     assert found.isprintable()
 
 
@@ -337,5 +338,5 @@ def test_a_word_diff_of_a_prompt_as_long_as_may_be_is_cut_short() -> None:
 
     before = " ".join(f"{number} a" for number in range(3000))
     after = " ".join(f"{number} b" for number in range(3000))
-    human.words(before, after, counting)
+    changes.words(before, after, counting)
     assert calls <= 200

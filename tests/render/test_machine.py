@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from sumesync.apply.run import Outcome, Trouble
+from sumesync.core.outcome import Outcome, Trouble
 from sumesync.disk import schemas
 from sumesync.errors import Exit, LocalStateError, Problem
 from sumesync.model import SUME, EntryKey, Event, News, Step

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
 
 from rich.console import Console
 
 from sumesync.model import EntryKey, Event, News
 from sumesync.render.progress import JsonLines, Lines, LiveView, Silent
+from tests.apply.desk import HandClock
 
 HERO = EntryKey("launch/hero.sume.toml")
 EVENTS = (
@@ -21,20 +21,6 @@ EVENTS = (
     Event(News.FAILED, EntryKey("b.sume.toml"), "job_2 failed: content_policy"),
     Event(News.NOTE, None, "Sume asks to wait 7 s before the next request"),
 )
-
-
-@dataclass
-class HandClock:
-    at: float = 0.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
 
 
 def test_off_a_terminal_one_plain_line_a_change() -> None:

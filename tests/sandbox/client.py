@@ -11,7 +11,7 @@ from typing import Any
 
 import urllib3
 
-from sumesync.sandbox.faults import Script
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.server import Running, start
 from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import World

@@ -33,6 +33,7 @@ import sumesync.api.client
 import sumesync.cli.accept
 import sumesync.cli.account
 import sumesync.cli.apply
+import sumesync.cli.fetch
 import sumesync.cli.lock
 import sumesync.cli.plan
 import sumesync.cli.resolve
@@ -42,10 +43,10 @@ import sumesync.cli.schema
 import sumesync.cli.start
 import sumesync.cli.status
 from sumesync.cli.main import run as run_main
-from sumesync.sandbox.faults import Script
 from sumesync.sandbox.jobs import Job
 from sumesync.sandbox.kinds import Piece
 from sumesync.sandbox.media import Shelf, draw
+from sumesync.sandbox.script import Script
 from sumesync.sandbox.server import Running, start
 from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import Charge, Seen, World
@@ -392,7 +393,8 @@ class Stage:
     def end(self, process: subprocess.Popen[str], code: int | None = None) -> Result:
         """Until a process that was begun has ended by itself."""
         out, err = process.communicate(timeout=PATIENCE)
-        return self._ended(Result(tuple(map(str, process.args[3:])), process.returncode, out, err), code)  # type: ignore[index]
+        args = process.args[3:]  # type: ignore[index]  # the list that ``begin`` made
+        return self._ended(Result(tuple(map(str, args)), process.returncode, out, err), code)
 
     def crash(self, at: int, *args: str) -> Result:
         """The command in a forked process that dies, as by kill -9, at its ``at``-th step on the disk (an fsync, a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -165,11 +166,17 @@ def test_asked_to_stop_while_a_paid_request_is_out_it_waits_for_the_answer(make:
 # --- Not alone ---------------------------------------------------------------------------------------------
 
 
-def test_a_second_apply_is_refused_and_told_who_is_at_work(make: Maker) -> None:
+def at_work(make: Maker) -> tuple[Stage, subprocess.Popen[str]]:
+    """An apply that holds the project: it waits for a result."""
     stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
     stage.spec("hero", "A jar.")
     process = stage.begin("apply", "--yes")
     stage.sume.gate.reached()
+    return stage, process
+
+
+def test_a_second_apply_is_refused_and_told_who_is_at_work(make: Maker) -> None:
+    stage, process = at_work(make)
     for args in (("apply", "--yes"), ("fetch",), ("accept", "hero"), ("retake", "hero"), ("lock", "rebuild")):
         result = stage.here(*args, code=3)
         assert f"sumesync apply, process {process.pid}" in result.err, args
@@ -182,10 +189,7 @@ def test_a_second_apply_is_refused_and_told_who_is_at_work(make: Maker) -> None:
 
 
 def test_a_second_apply_may_wait_for_the_first(make: Maker) -> None:
-    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
-    stage.spec("hero", "A jar.")
-    first = stage.begin("apply", "--yes")
-    stage.sume.gate.reached()
+    stage, first = at_work(make)
     second = stage.begin("apply", "--yes", "--lock-timeout", "20")
     assert second.stderr is not None
     waiting = second.stderr.readline()
@@ -212,10 +216,7 @@ def test_two_worktrees_do_not_pay_at_the_same_time(make: Maker) -> None:
 
 
 def test_a_killed_run_holds_nobody_up(make: Maker) -> None:
-    stage = make({"route": "/jobs/*/result", "delay": 1, "times": 1})
-    stage.spec("hero", "A jar.")
-    process = stage.begin("apply", "--yes")
-    stage.sume.gate.reached()
+    stage, process = at_work(make)
     process.kill()
     process.wait()
     stage.sume.gate.open()
