@@ -105,6 +105,8 @@ class JobView:
     request_id: str | None = None
     tokens: frozenset[str] = frozenset()
     """Every string of the job that could be an idempotency key, to find the one that echoes ours."""
+    asked: Mapping[str, Json] = field(default_factory=dict)
+    """What it tells of its request, by field. Without secrets, else raw: made printable where it is shown."""
 
     @property
     def state(self) -> JobState:

@@ -13,10 +13,12 @@ from sumesync.api.reading import (
     number_of,
     private_texts,
     shown,
+    snake,
     text_of,
     walk,
 )
-from sumesync.core.text import without_secrets
+from sumesync.core.echo import TEXTS
+from sumesync.core.text import without_secrets, without_signed_urls
 from sumesync.model import Json
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,199}")
@@ -55,6 +57,10 @@ _NOT_JOBS = frozenset(
         "file",
     ]
 )
+
+_ASKED_LIMIT = 20_000  # of a longer prompt the rest is taken as cut
+_WRAPPERS = frozenset(["data", "job"])
+_REQUESTS = frozenset(["request", "input", "inputs", "params", "parameters", "body", "payload", "arguments"])
 
 # Names by which a job may tell its cost; undocumented, the likeliest first.
 _SPENT = (
@@ -178,7 +184,28 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
         error_message=shown(message or text_of(job, "error_message", "failure_reason"), hidden),
         request_id=request_id_of(details.get("request_id"), job.get("request_id"), secrets=hidden),
         tokens=frozenset(v for _, v in walk(job) if isinstance(v, str) and _TOKEN.fullmatch(v)),
+        asked={name: _safe(value, hidden) for name, value in asked_for(payload).items()},
     )
+
+
+def asked_for(payload: Json) -> dict[str, Json]:
+    """What an answer about one job tells of its request: nothing of it is documented. The fields of a table such as
+    ``request`` in the job or beside it, and a prompt on the job itself. The table counts more: it is likelier whole."""
+    found: dict[str, Json] = {}
+    beside: dict[str, Json] = {}
+    for path, value in walk(payload):
+        *above, name = (snake(key) if isinstance(key, str) else "" for key in path)
+        if not isinstance(value, str | int | float) or not set(above) <= _WRAPPERS | _REQUESTS:
+            continue
+        if _REQUESTS.intersection(above):
+            found.setdefault(name, value)
+        elif name in TEXTS:
+            beside.setdefault(name, value)
+    return beside | found
+
+
+def _safe(value: Json, secrets: Iterable[str]) -> Json:
+    return without_secrets(without_signed_urls(value[:_ASKED_LIMIT]), secrets) if isinstance(value, str) else value
 
 
 def job_object(payload: Json) -> dict[str, Json]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from sumesync.cli.execution import How, execute, finish
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.session import Session
-from sumesync.cli.talk import Quit, is_terminal
+from sumesync.cli.talk import Quit, can_ask
 from sumesync.core.action import Plan, Verb
 from sumesync.core.outcome import Outcome
 from sumesync.core.paths import SPEC_SUFFIX
@@ -155,7 +154,7 @@ def consent(common: Common, plan_: Plan, yes: bool, saved: bool, endpoint: str) 
     """Ask, where somebody can answer; else ``--yes``, or a plan that was saved and reviewed, must have said so."""
     if yes or saved:
         return
-    if not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
+    if not can_ask():
         raise UsageError("apply asks before it acts, and there is no terminal to ask on", "say so beforehand: --yes")
     what = f"Pay for {count(plan_.pays, 'job')}" if plan_.pays else "Do this (nothing is paid for)"
     if plan_.unknown:

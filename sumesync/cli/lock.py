@@ -39,6 +39,7 @@ def rebuild_(common: Common) -> None:
     place = wiring.find(common)
     home = place.home
     with wiring.holding(common, home, "lock rebuild"):
+        specs = projects.spec_paths(home.root)  # before anything in .sume is believed
         projects.make_private(home)
         locks = LockFile(home.root)
         data = projects.read_bytes(home.root, paths.LOCK_NAME, MAX_BYTES) if locks.exists() else b""
@@ -52,7 +53,7 @@ def rebuild_(common: Common) -> None:
         facts = ledger.list()
         if data:
             atomic.write(_backup(home), data)
-        known = observe.find_metadata(home.root, projects.spec_paths(home.root))
+        known = observe.find_metadata(home.root, specs)
         described = [fact.entry for _, fact in sorted(known.items()) if fact.entry is not None]
         lineage, workspace = known_as(old, journal.list(), facts)
         made = rebuild(lineage or new_lineage(), workspace, [*described, *old.entries])

@@ -13,16 +13,22 @@ from sumesync.cli import options, scope, verdicts, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Quit
+from sumesync.core.echo import text_of
 from sumesync.core.recover import recover
 from sumesync.core.text import count, printable
 from sumesync.errors import Exit, LocalStateError, SumesyncError, UsageError
 from sumesync.model import Submission
 from sumesync.render import human, machine
 
+_SHOWN = 60
+"""Characters of a candidate's prompt in a table; a program is told more."""
+_TOLD = 300
+
 
 @click.command()
 @click.argument("spec", required=False, type=click.Path(), shell_complete=options.complete_specs)
 @click.option("--adopt", metavar="JOB_ID", help="It created this job: take it, for free.")
+@click.option("--force", is_flag=True, help="Adopt it although it was asked for something else.")
 @click.option("--not-created", is_flag=True, help="It created none: the next apply pays again.")
 @click.option("--undo", is_flag=True, help="Take back what was said: its outcome is unknown again.")
 @click.option("--lost", metavar="JOB_ID", help="Sume has this job in flight no more: give it up, for free.")
@@ -34,6 +40,7 @@ def resolve(
     common: Common,
     spec: str | None,
     adopt: str | None,
+    force: bool,
     not_created: bool,
     undo: bool,
     lost: str | None,
@@ -42,7 +49,8 @@ def resolve(
     """Settle a paid request whose outcome is unknown: the connection broke after it was sent.
 
     Alone it shows what is open, and the jobs at Sume that could be it. Look at them there, then say
-    which it was. sumesync never guesses: a job that looks alike could be last month's.
+    which it was. sumesync never guesses: a job that looks alike could be last month's. A job that plainly was asked
+    for something else is adopted only with --force.
 
     --undo takes back an --adopt or a --not-created that was wrong, as long as the request was not paid for again
     since. Nothing is paid for by that; say then what is right.
@@ -56,10 +64,13 @@ def resolve(
     said = [name for name, value in given.items() if value]
     if len(said) > 1:
         raise UsageError(f"{' and '.join(said)} are different things", "say one of them")
+    if force and not adopt:
+        raise UsageError("--force is said of a job that is adopted", "name the job, too: --adopt JOB_ID")
     place = wiring.find(common, (spec,) if spec else ())
     if not said:
         _show(common, place, spec)
         return
+    compared: dict[str, Any] = {}
     with wiring.holding(common, place.home, "resolve"):
         session = wiring.look(place, without_lock=True)
         if lost:
@@ -72,11 +83,11 @@ def resolve(
             submission = _one(_matching(common, session, spec, _open(session)), prefix, "is open")
             key = submission.entry
             if adopt:
-                verdicts.adopt(common, session, submission, adopt)
+                compared = {"compared": verdicts.adopt(common, session, submission, adopt, force)}
             else:
                 verdicts.not_created(common, session, submission)
     if common.talk.as_json:
-        answer: dict[str, Any] = {"path": key.path, "adopted": adopt, "not_created": not_created}
+        answer: dict[str, Any] = {"path": key.path, "adopted": adopt, "not_created": not_created, **compared}
         answer |= {"lost": lost} if lost else {"undone": True} if undo else {}
         common.talk.out(machine.dump(answer))
 
@@ -147,10 +158,7 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
             f"  request {submission.key[:12]}, attempt {submission.attempt}"
         )
     if jobs:
-        rows = [(job.id, job.type or "-", job.status, job.created_at or "-") for job in jobs[:20]]
-        blocks.append(
-            "Jobs at Sume that no spec here has:\n" + human.table(("JOB", "TYPE", "STATUS", "CREATED"), rows).rstrip()
-        )
+        blocks.append("Jobs at Sume that no spec here has:\n" + _jobs(jobs[:20]).rstrip())
     else:
         blocks.append(f"Candidates cannot be shown: {why}." if why else "Sume lists no job that is not known here.")
     spec = found[0].entry.path
@@ -160,6 +168,16 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
         f"({count(len(found), 'request')} open; a job that is not listed may still exist.)"
     )
     return "\n\n".join(blocks) + "\n"
+
+
+def _jobs(jobs: tuple[JobView, ...]) -> str:
+    """With what they were asked for, where any tells it."""
+    told = any(text_of(job.asked) for job in jobs)
+    rows = []
+    for job in jobs:
+        row = (job.id, job.type or "-", job.status, job.created_at or "-")
+        rows.append((*row, printable(text_of(job.asked), _SHOWN) or "-") if told else row)
+    return human.table(("JOB", "TYPE", "STATUS", "CREATED", *(["PROMPT"] if told else [])), rows)
 
 
 def _article(kind: str) -> str:
@@ -181,5 +199,10 @@ def _table(submission: Submission, jobs: tuple[JobView, ...]) -> dict[str, Any]:
         "attempt": submission.attempt,
         "sent_at": submission.sent_at,
         "what": submission.detail,
-        "candidates": [{"job": j.id, "type": j.type, "status": j.status, "created_at": j.created_at} for j in jobs],
+        "candidates": [_candidate(job) for job in jobs],
     }
+
+
+def _candidate(job: JobView) -> dict[str, Any]:
+    told = {"job": job.id, "type": job.type, "status": job.status, "created_at": job.created_at}
+    return {**told, "prompt": printable(text_of(job.asked), _TOLD)}

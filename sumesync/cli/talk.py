@@ -68,6 +68,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
 _lost: list[str] = []
 
 

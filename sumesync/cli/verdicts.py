@@ -6,25 +6,33 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import click
+
 from sumesync.answers import JobView
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
+from sumesync.cli.talk import Quit, can_ask
 from sumesync.core import metadata
+from sumesync.core.action import Change
 from sumesync.core.advance import note_job, turn_to, without_job
 from sumesync.core.decide import quoted
+from sumesync.core.echo import apart, differences
 from sumesync.core.ids import is_job_id
 from sumesync.core.paid import find_job, holders, index
 from sumesync.core.recover import facts_of, lost, retractions, void
 from sumesync.core.text import printable
-from sumesync.errors import ApiError, UsageError
+from sumesync.errors import ApiError, Exit, UsageError
 from sumesync.model import Entry, EntryKey, Fact, Past, Step, Submission
 
 _LOOK = "look again at the candidates"
+_SHOWN = 60
+"""Characters of a prompt."""
 
 
-def adopt(common: Common, session: Session, submission: Submission, job_id: str) -> None:
-    """``job_id`` is what the request created."""
+def adopt(common: Common, session: Session, submission: Submission, job_id: str, force: bool = False) -> bool:
+    """``job_id`` is what the request created. Whether what the job was asked for could be compared; where that is
+    plainly something else a person must say so twice, or ``force`` it."""
     _named(job_id)
     facts = (fact for fact in session.state.facts if fact.job.id == job_id and not fact.retracted)
     other = next((fact for fact in facts if fact.fingerprint != submission.fingerprint), None)
@@ -36,6 +44,7 @@ def adopt(common: Common, session: Session, submission: Submission, job_id: str)
     others = [name for name in session.place.schemas.kinds if name != submission.kind and name in view.type]
     if others and submission.kind not in view.type:
         raise UsageError(f"{job_id} is a job of another kind ({printable(view.type, 40)})", _LOOK)
+    compared = _compared(common, session, submission, view, force)
     accepted = replace(submission, step=Step.ACCEPTED, job_ids=(job_id,))
     session.journal.write(accepted)
     recorded = facts_of(accepted)
@@ -51,6 +60,40 @@ def adopt(common: Common, session: Session, submission: Submission, job_id: str)
     common.talk.say(
         f"{accepted.entry}: {job_id} ({printable(view.status, 40)}) is its job now. Collect it: sumesync apply"
     )
+    return compared
+
+
+def _compared(common: Common, session: Session, submission: Submission, view: JobView, force: bool) -> bool:
+    """Whether the job tells of the request of ``submission``; False: it cannot be told. Raises UsageError, or asks,
+    where it tells of another one."""
+    ours = next((w.request for w in session.project.wanted if w.fingerprint == submission.fingerprint), None)
+    if ours is None:
+        common.talk.say(f"{submission.entry}: no spec asks for that request now, so the job could not be compared.")
+        return False
+    found = differences(ours, view.asked)
+    if found is None:
+        common.talk.say(f"{view.id}: Sume does not tell what it was asked for, so that could not be compared.")
+        return False
+    if found and not force:
+        _doubted(common, submission, view.id, "; ".join(_told(change, submission) for change in found))
+    return True
+
+
+def _doubted(common: Common, submission: Submission, job_id: str, how: str) -> None:
+    what = f"{job_id} was asked for something else: {how}"
+    if not can_ask():
+        command = f"sumesync resolve {quoted(submission.entry.path)} --adopt {job_id} --force"
+        raise UsageError(what, f"{_LOOK}: sumesync resolve; if it is the job all the same: {command}")
+    common.talk.warn(what)
+    if not click.confirm("Is it the job all the same?", err=True):
+        common.talk.say("Declined; nothing was done.")
+        raise Quit(Exit.FAILED)
+
+
+def _told(change: Change, submission: Submission) -> str:
+    mine, theirs = apart(str(change.before), str(change.after), _SHOWN)
+    name = printable(change.field, 40)
+    return f'its {name} is "{printable(theirs)}"; {submission.entry} asks for "{printable(mine)}"'
 
 
 def not_created(common: Common, session: Session, submission: Submission) -> None:

@@ -68,6 +68,11 @@ class Situation:
         return not self.paid.in_flight and (self.paid.completed or bool(self.paid.accepted))
 
     @property
+    def lost(self) -> bool:
+        """Whether what is missing of it cannot be fetched: Sume has it no more, or no job ever made it."""
+        return self.paid.gone or not self.paid.completed
+
+    @property
     def forced(self) -> tuple[str, ...]:
         """Edits that a person has agreed to lose."""
         if self.policy.restore_edited:
@@ -147,17 +152,18 @@ def _keep(s: Situation) -> Action | None:
 
 
 def _edited(s: Situation) -> Action | None:
-    """Completed, this entry, and a person has changed the file: theirs stays. What else is missing is fetched."""
+    """Completed, this entry, and a person has changed the file: theirs stays. What else is missing is fetched, or a
+    person decides where it cannot be."""
     by_hand = s.standing(Standing.EDITED)
     if not s.achieved or not s.current or not by_hand or s.policy.restore_edited:
         return None
+    missing = s.standing(Standing.MISSING)
+    if missing and s.lost:
+        return _gone(s)
     spec = quoted(s.wanted.key.path)
     edited = tuple(place.source or place.target for place in by_hand)
-    text = f"edited by hand: {', '.join(edited)}"
-    missing = ", ".join(place.target for place in s.standing(Standing.MISSING))
-    if missing:
-        text = f"missing: {missing}; {text}"
-    fetched = missing and s.paid.completed and not s.paid.gone and s.policy.store != "none"
+    text = _missing_and_edited(s)
+    fetched = missing and s.policy.store != "none"
     action = _action(s, Verb.FETCH, Why.MISSING, text) if fetched else _action(s, Verb.KEEP, Why.EDITED, text)
     return replace(
         action,
@@ -222,14 +228,27 @@ def _not_stored(s: Situation) -> Action | None:
 
 def _gone(s: Situation) -> Action | None:
     """Its output is missing and cannot come back: Sume has it no more, or no job ever made it."""
-    if not s.achieved or not (s.paid.gone or not s.paid.completed):
+    if not s.achieved or not s.lost:
         return None
-    spec = s.wanted.key.path
-    if spec in s.policy.regenerate:
+    spec = quoted(s.wanted.key.path)
+    keeps_edits = bool(s.standing(Standing.EDITED)) and not s.policy.replace_edited
+    if s.wanted.key.path in s.policy.regenerate and not keeps_edits:
         return _blocked_buy(s) or _buy(s, Why.REGENERATE, "its result is gone; made again because you asked")
     what = "Sume no longer has its result" if s.paid.gone else "the accepted file is missing, and no job made it"
-    restore = "restore the file from git, or pay again: sumesync apply --regenerate " + quoted(spec)
-    return replace(_action(s, Verb.ATTENTION, Why.GONE, what), hint=restore)
+    hint = f"restore the file from git, or pay again: sumesync apply --regenerate {spec}"
+    if keeps_edits:
+        what = f"{_missing_and_edited(s)}; {what}"
+        hint = (
+            f"restore the file from git; sumesync accept {spec} does without it; "
+            f"sumesync apply --replace-edited --regenerate {spec} pays again and replaces the edit"
+        )
+    return replace(_action(s, Verb.ATTENTION, Why.GONE, what), hint=hint)
+
+
+def _missing_and_edited(s: Situation) -> str:
+    missing = ", ".join(place.target for place in s.standing(Standing.MISSING))
+    edited = ", ".join(place.source or place.target for place in s.standing(Standing.EDITED))
+    return "; ".join([*([f"missing: {missing}"] if missing else []), f"edited by hand: {edited}"])
 
 
 def _fetch(s: Situation) -> Action | None:

@@ -13,6 +13,9 @@ from sumesync.errors import LocalStateError
 
 # A pull request can commit what looks like a bare repository, and its config names programs that git runs.
 _OUR_OWN = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=")
+_UNTRACKED = "?"
+_NAMED = 3
+"""Files that are named of any number."""
 
 
 def common_folder(start: Path) -> Path | None:
@@ -52,16 +55,32 @@ def committed(root: Path, paths: Sequence[str]) -> dict[str, str]:
     return {path: line.removesuffix(" blob") for path, line in found if line.endswith(" blob")}
 
 
-def files(root: Path, pattern: str) -> list[str]:
+def files(root: Path, pattern: str, private: str = "") -> list[str]:
     """Paths below ``root`` that match and that git tracks or does not ignore, relative to it. Deleted files may be
     among them.
 
     Raises LocalStateError where git does not answer: without it an ignored draft would be taken for a spec,
-    and paid for.
+    and paid for. So it does where git tracks the folder ``private`` or anything in it: what somebody committed there
+    would be taken for what this machine knows.
     """
-    command = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern]
-    said = _run(root, command, "git does not say which files it ignores")
-    return sorted({name for name in said.split("\0") if name})
+    command = ["ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--"]
+    # The disk may take .SUME for .sume.
+    asked = [pattern, f":(icase){private}"] if private else [pattern]
+    said = _run(root, [*command, *asked], "git does not say which files it ignores")
+    found = {(line[2:], line[0] != _UNTRACKED) for line in said.split("\0") if line}
+    inside = {(name, tracked) for name, tracked in found if private and name.split("/")[0].lower() == private}
+    if committed_ := sorted(name for name, tracked in inside if tracked):
+        raise _tracked(committed_, private)
+    return sorted({name for name, _ in found - inside})
+
+
+def _tracked(names: list[str], private: str) -> LocalStateError:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    shown = ", ".join(printable(name, 120) for name in names[:_NAMED])
+    return LocalStateError(
+        f"git tracks {shown}{more}: nobody's cache belongs in git, and a stranger's would be believed here",
+        f"if they came from others: git rm -r {private}; if they are your own: git rm --cached -r {private}",
+    )
 
 
 def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:

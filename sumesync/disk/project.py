@@ -19,6 +19,7 @@ from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.model import SANDBOX, SUME, Wanted
 
 _STATE = "sumesync"
+_PRIVATE = ".sume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Home:
     @property
     def private(self) -> Path:
         """``.sume``: caches and the sandbox's world. It ignores itself."""
-        return self.root / ".sume"
+        return self.root / _PRIVATE
 
     @property
     def sandbox(self) -> Path:
@@ -65,12 +66,12 @@ def find(start: Path) -> Home:
 
 def home(root: Path) -> Home:
     common = git.common_folder(root)
-    return Home(root, common / _STATE if common else root / ".sume", common is not None)
+    return Home(root, common / _STATE if common else root / _PRIVATE, common is not None)
 
 
 def make_private(home_: Home) -> None:
     """Make ``.sume``, which tells git to ignore it."""
-    inside(home_.root, ".sume/sandbox")  # a committed link there would lead our writes elsewhere
+    inside(home_.root, f"{_PRIVATE}/{SANDBOX}")  # a committed link there would lead our writes elsewhere
     ignore = home_.private / ".gitignore"
     if not ignore.exists():
         atomic.write(ignore, b"# Caches and the sandbox's world; in a git repository nothing is lost with it.\n*\n")
@@ -79,9 +80,10 @@ def make_private(home_: Home) -> None:
 def spec_paths(root: Path) -> list[str]:
     """Every spec of the project, sorted: what git does not ignore; outside git all but hidden folders.
 
-    A nested project's specs and those in hidden folders are left out.
+    A nested project's specs and those in hidden folders are left out. Raises LocalStateError where git tracks
+    anything in ``.sume``.
     """
-    listed = git.files(root, f"*{paths.SPEC_SUFFIX}") if git.common_folder(root) else None
+    listed = git.files(root, f"*{paths.SPEC_SUFFIX}", _PRIVATE) if git.common_folder(root) else None
     found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
     nested: dict[str, bool] = {"": False}
     return sorted(path for path in found if not _hidden(path) and not _nested(root, paths.parent(path), nested))
@@ -134,9 +136,10 @@ def read_settings(home_: Home, schemas: Schemas) -> tuple[Config, tuple[Problem,
     return read_config(paths.CONFIG_NAME, data, schemas)
 
 
-def read_project(home_: Home, config: Config, problems: tuple[Problem, ...], schemas: Schemas) -> Project:
-    """All specs, resolved. ``problems`` are those of the settings."""
-    found = spec_paths(home_.root)
+def read_project(
+    home_: Home, found: list[str], config: Config, problems: tuple[Problem, ...], schemas: Schemas
+) -> Project:
+    """All specs, those of ``found``, resolved. ``problems`` are those of the settings."""
     opened = {path: _open_spec(home_.root, path) for path in found}
     hidden = _ignored(home_, (document for document in opened.values() if isinstance(document, Document)))
     wanted: list[Wanted] = []

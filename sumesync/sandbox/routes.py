@@ -155,7 +155,7 @@ class Api:
                 "job": {"id": job.id, "type": kind.type, "status": status},
                 **kind.result(job.body, links),
                 "credits_used": job.credits,
-                "request": dict(job.body),
+                **({"request": dict(job.body)} if self._world.settings.echo_requests else {}),
             },
         )
 
@@ -173,7 +173,7 @@ class Api:
             "completed_at": _iso(job.ends_at) if ended and job.ends_at is not None else None,
             "credits_used": job.credits,
             "error": None,
-            "prompt": job.prompt[:_ECHOED],
+            **({"prompt": job.prompt[:_ECHOED]} if self._world.settings.echo_requests else {}),
             "status_url": f"{self._base}/jobs/{job.id}",
             "result_url": f"{self._base}/jobs/{job.id}/result",
         }

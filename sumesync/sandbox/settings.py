@@ -33,6 +33,8 @@ class Settings:
     idempotency: Idempotency = Idempotency.IGNORED
     echo_keys: bool = False
     """Whether jobs show the Idempotency-Key that they were made with, as ``idempotency_key``."""
+    echo_requests: bool = True
+    """Whether jobs show the beginning of their prompt, and results the request. v1 does not say that they do."""
     openapi: bool = True
     """Whether ``/openapi.json`` is there; else 404."""
     url_lifetime: float = 3600

@@ -90,6 +90,9 @@ class Row:
 
 
 PAIR = wanted(HERO_PATH, image_count=2)
+PAIR_OUTPUTS = (*HERO_JOB.outputs, output("launch/hero-2.png", "2", 2))
+HALF_GONE = entry(PAIR, replace(HERO_GONE, outputs=PAIR_OUTPUTS))
+ONLY_BLESSED_PAIR = entry(PAIR, accepted=PAIR_OUTPUTS)
 ROWS = [
     # 1: invalid
     Row("a broken spec", {"problems": [BROKEN]}, Verb.INVALID, Why.INVALID, specs=()),
@@ -373,6 +376,62 @@ ROWS = [
         jobs=("job_hero",),
         text="missing: launch/hero-2.png; edited by hand: launch/hero.png",
         hint="sumesync accept",
+    ),
+    Row(
+        "one output edited by hand, another missing and gone at Sume: a person decides",
+        {"entries": [HALF_GONE], "files": {"launch/hero.png": EDITED}},
+        Verb.ATTENTION,
+        Why.GONE,
+        specs=(PAIR,),
+        text="missing: launch/hero-2.png; edited by hand: launch/hero.png; Sume no longer has its result",
+        hint="sumesync accept launch/hero.sume.toml",
+    ),
+    Row(
+        "one output edited by hand, another gone: to pay again would lose the edit",
+        {
+            "entries": [HALF_GONE],
+            "files": {"launch/hero.png": EDITED},
+            "regenerate": frozenset([HERO_PATH]),
+        },
+        Verb.ATTENTION,
+        Why.GONE,
+        specs=(PAIR,),
+        hint="sumesync apply --replace-edited --regenerate launch/hero.sume.toml",
+    ),
+    Row(
+        "one output edited by hand, another gone: paid for again where both were said",
+        {
+            "entries": [HALF_GONE],
+            "files": {"launch/hero.png": EDITED},
+            "regenerate": frozenset([HERO_PATH]),
+            "replace_edited": True,
+        },
+        Verb.UPDATE,
+        Why.REGENERATE,
+        specs=(PAIR,),
+        pays=1,
+        attempt=2,
+    ),
+    Row(
+        "one output edited by hand, the result is gone, nothing is missing",
+        {
+            "entries": [HALF_GONE],
+            "files": {"launch/hero.png": EDITED, "launch/hero-2.png": file("2")},
+        },
+        Verb.KEEP,
+        Why.EDITED,
+        specs=(PAIR,),
+        jobs=("job_hero",),
+        text="edited by hand: launch/hero.png",
+    ),
+    Row(
+        "of two accepted files one was edited again, the other is missing: no job made it",
+        {"entries": [ONLY_BLESSED_PAIR], "files": {"launch/hero.png": EDITED}},
+        Verb.ATTENTION,
+        Why.GONE,
+        specs=(PAIR,),
+        text="no job made it",
+        hint="sumesync accept launch/hero.sume.toml",
     ),
     Row(
         "edited by hand: told to keep it with accept",

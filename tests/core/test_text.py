@@ -16,6 +16,7 @@ from sumesync.core.request import body, digest, urls
 from sumesync.core.text import (
     amount,
     count,
+    forms_of,
     printable,
     suggest,
     without_queries,
@@ -235,3 +236,37 @@ def test_long_text_is_read_in_one_go(text: str) -> None:
     began = time.process_time()
     without_secrets(text * (MAX_BYTES // len(text)), ["ws_canary_0a1b2c"])
     assert time.process_time() - began < 2
+
+
+FORMS = {
+    "plain": "ws_9?kéy/+~",
+    "percent-encoded": "ws_9%3Fk%C3%A9y%2F%2B~",
+    "hexadecimal": "77735f393f6bc3a9792f2b7e",
+    "every byte percent-encoded": "%77%73%5f%39%3f%6b%c3%a9%79%2f%2b%7e",
+    "JSON-escaped": r"ws_9?k\u00e9y/+~",
+    "every character JSON-escaped": r"\u0077\u0073\u005f\u0039\u003f\u006b\u00e9\u0079\u002f\u002b\u007e",
+}
+
+
+def test_the_forms_of_a_secret() -> None:
+    """Each is what other tools make of it; what depends on a neighbour's bytes is left out."""
+    found = forms_of("ws_9?kéy/+~")
+    data = "ws_9?kéy/+~".encode()
+    assert set(FORMS.values()) <= found
+    for before in (b"", b"x", b"xy", b"xyz"):
+        for after in (b"", b"q", b"qr"):
+            for text in (base64.b64encode(before + data + after), base64.urlsafe_b64encode(before + data + after)):
+                assert any(form in text.decode() for form in found), (before, after)
+    # Base64 begins at one of three places, in one of two alphabets, and only where those differ it has two forms.
+    rest = sorted(map(len, found - set(FORMS.values())))
+    assert rest[0] >= 13, "a form that is too short finds what is no secret"
+    assert len(rest) <= 6
+
+
+def test_a_secret_that_came_percent_encoded_is_known_plain() -> None:
+    assert "ws key 9" in forms_of("ws%20key%209")
+
+
+def test_forms_too_short_to_tell_from_words_are_left_out() -> None:
+    assert forms_of("abc") == {"616263", "%61%62%63", r"\u0061\u0062\u0063"}
+    assert "abcdef" in forms_of("abcdef")

@@ -130,9 +130,10 @@ class Explorer:
         if state.mark in self._recovered:
             return
         self._recovered.add(state.mark)
-        touches = self._watch(state, self.story.finish)
+        recovery = self.story.recovery
+        touches = self._watch(state, recovery)
         offset = len(self._recovered) % self.stride
-        left = self._each(state, "kills of the recovery", _kills(touches[offset :: self.stride]), self.story.finish)
+        left = self._each(state, "kills of the recovery", _kills(touches[offset :: self.stride]), recovery)
         self.finish(state)
         self._finish_all(left)
 

@@ -78,7 +78,7 @@ class Power:
 
     def lose(self) -> None:
         """Everything that was not synced is as it was before."""
-        for path, data in self._durable.items():
+        for path, data in list(self._durable.items()):  # another thread may be about to write
             if os.path.lexists(path):
                 _write(path, data)
         for name in reversed(self._names):
@@ -86,7 +86,7 @@ class Power:
 
     def shred(self) -> None:
         """The names stay; of bytes that were not synced the first half has come to the disk."""
-        for path, data in self._durable.items():
+        for path, data in list(self._durable.items()):  # another thread may be about to write
             now = _read(path)
             if now is not None:
                 kept = len(data) if now.startswith(data) else 0

@@ -83,6 +83,19 @@ def test_a_deleted_file_is_still_listed_once(repository: Path, git: Git) -> None
     assert files(repository, "*.toml") == ["one.toml"]
 
 
+@pytest.mark.parametrize("tracked", [".sume/a.json", ".sume/sandbox/b c", ".SUME/ledger.jsonl"])
+def test_a_private_folder_is_not_tracked(repository: Path, git: Git, tracked: str) -> None:
+    """In any case of its letters: on many disks they are one folder."""
+    (repository / tracked).parent.mkdir(parents=True)
+    (repository / tracked).write_text("")
+    (repository / "one.toml").write_text("")
+    assert files(repository, "*.toml", ".sume") == ["one.toml"]
+    git(repository, "add", "-f", tracked)
+    with pytest.raises(LocalStateError, match="git tracks"):
+        files(repository, "*.toml", ".sume")
+    assert files(repository, "*.toml") == ["one.toml"]
+
+
 def test_where_git_does_not_answer_nothing_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(LocalStateError, match="not a git repository"):
         files(tmp_path, "*.toml")

@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 def read(root: Path) -> Project:
     home = project.home(root)
     config, problems = project.read_settings(home, SCHEMAS)
-    return project.read_project(home, config, problems, SCHEMAS)
+    return project.read_project(home, project.spec_paths(home.root), config, problems, SCHEMAS)
 
 
 def told(root: Path) -> list[tuple[str, str]]:

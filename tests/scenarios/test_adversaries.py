@@ -89,6 +89,51 @@ def test_a_lock_alone_cannot_make_a_picture_ours_to_prune(make: Maker, git: bool
     assert stage.has("hero.sume.json")
 
 
+FORGED = (".sume/sandbox/ledger.jsonl", ".sume/ledger.jsonl", ".sume/sandbox/journal/key.json", ".sume/x")
+
+
+@pytest.mark.parametrize("path", FORGED)
+def test_a_committed_ledger_or_journal_is_not_believed(stage: Stage, path: str) -> None:
+    """A pull request can add by force what ``.sume`` tells git to ignore."""
+    stage.spec("hero", "A jar.")
+    stage.write(path, '{"forged": true}\n')
+    stage.git("add", "-f", path)
+    stage.commit()
+    before = stage.tree()
+    for args in (("plan",), ("check",), ("status",), ("apply", "--yes"), ("plan", "--sandbox"), ("lock", "rebuild")):
+        refused = stage.here(*args, code=3).err
+        assert f"git tracks {path}" in refused, args
+        assert "git rm -r .sume" in refused, args
+        assert "git rm --cached -r .sume" in refused, args
+    assert stage.read(path) == '{"forged": true}\n'
+    assert stage.tree() == before
+    assert stage.posts() == 0
+    stage.git("rm", "-q", "-r", ".sume")
+    stage.here("apply", "--yes", code=0)
+    stage.all_there("hero")
+
+
+def test_in_a_folder_of_the_repository_too(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    stage.write("sub/sumesync.toml", "")
+    stage.write("sub/.sume/sandbox/ledger.jsonl", "")
+    stage.git("add", "-f", "sub")
+    assert "git tracks .sume/sandbox/ledger.jsonl" in stage.run("plan", code=3, cwd="sub").err
+    stage.here("plan", code=0)
+
+
+def test_caches_that_git_does_not_track_are_nobodys_business(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    for number in range(5):
+        stage.write(f".sume/cache-{number}", "")
+    stage.here("plan", code=0)
+    stage.git("add", "-f", ".sume")
+    assert "git tracks .sume/cache-0, .sume/cache-1, .sume/cache-2 and 2 more" in stage.here("plan", code=3).err
+    stage.git("rm", "-q", "--cached", "-r", ".sume")
+    stage.here("plan", code=0)
+    assert stage.has(".sume/cache-0")
+
+
 def test_what_git_can_bring_back_is_shown_before_it_is_replaced(stage: Stage) -> None:
     """A fresh clone has no ledger: there the committed media are ours by the lock."""
     a_poisoned_lock(stage, "hero.png")

@@ -322,11 +322,31 @@ def test_accept_does_not_forget_the_output_that_is_missing(pair: Stage) -> None:
     assert len(pair.charges()) == 1
 
 
+def test_beside_an_edited_output_what_sume_no_longer_has_needs_a_decision(pair: Stage) -> None:
+    pair.path("pair-2.png").unlink()
+    pair.faults({"route": "/jobs/*/result", "answer": {"status": 410}})
+    pair.here("fetch", code=1)
+    for command, code in ((("plan", "--exit-code"), 2), (("check",), 2), (("apply", "--yes"), 1)):
+        said = pair.here(*command, code=code).text
+        assert "missing: pair-2.png; edited by hand: pair.png; Sume no longer has its result" in said, command
+        assert "sumesync accept pair.sume.toml" in said, command
+        assert "sumesync apply --replace-edited --regenerate pair.sume.toml" in said, command
+    assert "needs you" in pair.here("status", code=0).out
+    pair.here("apply", "--yes", "--regenerate", "pair", code=1)
+    assert pair.path("pair.png").read_bytes() == png("retouched")
+    assert len(pair.charges()) == 1
+    pair.faults()
+    pair.here("apply", "--yes", "--replace-edited", "--regenerate", "pair", code=0)
+    pair.here("check", code=0)
+    assert len(pair.charges()) == 2
+
+
 def test_accept_says_what_sume_no_longer_has(pair: Stage) -> None:
     pair.path("pair-2.png").unlink()
     pair.faults({"route": "/jobs/*/result", "answer": {"status": 410}})
     pair.here("fetch", code=1)
     assert "pair-2.png was paid for, is missing, and Sume no longer has it" in pair.here("accept", "pair", code=0).err
+    pair.here("check", code=0)
     assert len(pair.charges()) == 1
 
 

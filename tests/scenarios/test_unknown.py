@@ -185,10 +185,87 @@ def wrongly_adopted(make: Maker) -> tuple[Stage, str, str]:
     """A colleague's job was taken for the one of the spec: (stage, that job, the right one)."""
     stage = lose(make, {"drop": "after-creating"}, 1)
     [right] = [charge.job_id for charge in stage.charges()]
-    stage.world.create("image", {"prompt": "Another jar."}, "somebody-elses-key")
-    [wrong] = [charge.job_id for charge in stage.charges() if charge.job_id != right]
-    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    wrong = strangers(stage, "Another jar.")
+    stage.here("resolve", "hero", "--adopt", wrong, "--force", code=0)
     return stage, wrong, right
+
+
+def strangers(stage: Stage, prompt: str) -> str:
+    """A job that a colleague made, of the same kind: its id."""
+    stage.world.create("image", {"prompt": prompt}, "somebody-elses-key")
+    return stage.charges()[-1].job_id
+
+
+def test_a_job_that_was_asked_for_something_else_is_not_adopted(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    theirs = strangers(stage, "Another\x1b[31m jar.")
+    before = stage.read("sume.lock")
+    refused = stage.here("resolve", "hero", "--adopt", theirs, code=64).err
+    assert 'its prompt is "Another\\x1b[31m jar."; hero.sume.toml asks for "A jar."' in refused
+    assert f"sumesync resolve hero.sume.toml --adopt {theirs} --force" in refused
+    assert stage.read("sume.lock") == before
+    assert [step["step"] for step in stage.journal()] == ["unknown"]
+    stage.here("resolve", "hero", "--adopt", theirs, "--force", code=0)
+    stage.here("apply", "--yes", code=0)
+    assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [theirs]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)], ids=["yes", "no", "the-default"])
+def test_on_a_terminal_it_is_asked(make: Maker, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    theirs = strangers(stage, "Another jar.")
+    monkeypatch.setattr("sumesync.cli.verdicts.can_ask", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _text: answer)
+    said = stage.here("resolve", "hero", "--adopt", theirs, code=code).err
+    assert 'its prompt is "Another jar."' in said
+    assert ("Declined; nothing was done." in said) == bool(code)
+    assert len(stage.journal()) == bool(code)
+
+
+def test_what_cannot_be_compared_is_adopted_and_told(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1, echo_requests=False)
+    said = stage.here("resolve", "hero", "--adopt", strangers(stage, "Another jar."), code=0).err
+    assert "Sume does not tell what it was asked for" in said
+
+
+def test_what_no_spec_asks_for_now_is_adopted_and_told(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    [charge] = stage.charges()
+    stage.spec("hero", "A lid.")
+    said = stage.here("resolve", "hero", "--adopt", charge.job_id, "--json", code=0)
+    assert "no spec asks for that request now" in said.err
+    assert said.json["compared"] is False
+
+
+def test_the_right_job_is_adopted_without_a_word(make: Maker) -> None:
+    stage = make({**POST, "drop": "after-creating", "times": 1})
+    stage.spec("hero", "A jar, and a very long story about it. " * 20)  # a job shows the first part of its prompt
+    stage.here("apply", "--yes", code=4)
+    said = stage.here("resolve", "hero", "--adopt", stage.charges()[0].job_id, "--json", code=0)
+    assert "compared" not in said.err
+    assert said.json["compared"] is True
+
+
+def test_candidates_are_shown_with_their_prompts(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    strangers(stage, "An\x1b[31mother jar " + "of very many words " * 20)
+    shown = stage.here("resolve", code=4).out
+    assert "PROMPT" in shown
+    assert "A jar." in shown
+    assert "An\\x1b[31mother jar of very many words" in shown
+    assert max(map(len, shown.splitlines())) < 160
+    [open_] = stage.here("resolve", "--json", code=4).json["open"]
+    assert {job["prompt"][:10] for job in open_["candidates"]} == {"A jar.", "An\\x1b[31m"}
+    stage.settings(echo_requests=False)
+    assert "PROMPT" not in stage.here("resolve", code=4).out
+    [open_] = stage.here("resolve", "--json", code=4).json["open"]
+    assert {job["prompt"] for job in open_["candidates"]} == {""}
+
+
+def test_force_is_said_of_an_adoption_alone(make: Maker) -> None:
+    stage = lose(make, {"drop": "after-creating"}, 1)
+    for args in ((), ("--not-created",), ("--undo",)):
+        assert "--adopt" in stage.here("resolve", "hero", *args, "--force", code=64).err
 
 
 @pytest.mark.parametrize("collected", [False, True], ids=["at-once", "after-it-was-downloaded"])
@@ -220,7 +297,7 @@ def test_a_job_that_was_given_back_can_be_taken_again(make: Maker) -> None:
     stage.here("resolve", "hero", "--undo", code=0)
     stage.here("resolve", "hero", "--not-created", code=0)
     stage.here("resolve", "hero", "--undo", code=0)
-    stage.here("resolve", "hero", "--adopt", wrong, code=0)
+    stage.here("resolve", "hero", "--adopt", wrong, "--force", code=0)
     stage.here("apply", "--yes", code=0)
     assert [job["id"] for job in stage.lock()["hero.sume.toml"]["jobs"]] == [wrong]
     assert stage.posts() == 1
