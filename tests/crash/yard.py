@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import operator
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +18,7 @@ from urllib.parse import urlsplit
 
 from sumesync.sandbox.jobs import Job
 from tests.crash.probe import Orders, Touch, packed
-from tests.scenarios.stage import PATIENCE, Result, Stage, Sume
+from tests.scenarios.stage import Result, Stage, Sume
 
 _PART = re.compile(r"\.sumesync-[0-9a-f]+\.part")
 _CHANCE = ("run.lock", "run.json")
@@ -82,7 +79,7 @@ class Yard:
     # --- States -------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        self._settle()
+        self.stage.sume.rest()
         world = self.stage.world
         tree: dict[str, bytes | None] = {}
         for full in self.stage.root.rglob("*"):
@@ -107,17 +104,6 @@ class Yard:
         world.settings = state.settings
         world.requests.clear()
         self.stage.said.clear()
-
-    def _settle(self) -> None:
-        """Until Sume has ended what a dead client left: whoever connected before this does is being served, or was."""
-        for origin in self.stage.sume.running._origins:
-            with socket.create_connection(("127.0.0.1", origin.server_address[1]), timeout=PATIENCE) as knock:
-                knock.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                while knock.recv(65536):
-                    pass
-            with origin._guard:
-                rested = origin._guard.wait_for(functools.partial(operator.not_, origin._open), PATIENCE)
-            assert rested, "Sume does not come to rest"
 
     # --- Runs ---------------------------------------------------------------------------------------
 

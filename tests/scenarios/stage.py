@@ -7,11 +7,14 @@ a ``Gate`` holds a request where a script asks for a delay, tells the test so an
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
+import operator
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -158,6 +161,17 @@ class Sume:
         if not drawn:
             world.shelf = Sketches(None)
         return cls(world, start(world, faults=Script.parse(rules), sleep=gate), clock, gate)
+
+    def rest(self) -> None:
+        """Until it has ended what a dead client left: whoever connected before this does is being served, or was."""
+        for origin in self.running._origins:
+            with socket.create_connection(("127.0.0.1", origin.server_address[1]), timeout=PATIENCE) as knock:
+                knock.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                while knock.recv(65536):
+                    pass
+            with origin._guard:
+                rested = origin._guard.wait_for(functools.partial(operator.not_, origin._open), PATIENCE)
+            assert rested, "Sume does not come to rest"
 
     def close(self) -> None:
         self.gate.open()

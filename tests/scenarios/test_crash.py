@@ -90,6 +90,7 @@ def test_killed_among_many(make: Maker) -> None:
     process.kill()
     process.wait()
     stage.sume.gate.open()
+    stage.sume.rest()
     assert 5 <= len(stage.charges()) <= 12
     # Whatever was out at that moment is unknown; nobody resends it.
     posts = stage.posts()
