@@ -44,9 +44,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """2xx with at least one readable job id."""
+    """2xx with at least one readable job id. ``credits``: what the answer says that all of them cost."""
 
     job_ids: tuple[str, ...]
+    credits: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +133,43 @@ class JobResult:
 
     urls: tuple[str, ...]
     credits: float | None = None
+    document: Mapping[str, Json] = field(default_factory=dict)
+    """All that it tells, URLs without their queries and nothing private: of an analysis this is the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    """``POST /uploads/presign``. ``url`` and ``headers`` (the only ones to send) are secret."""
+
+    upload_id: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    media_url: str = field(default="", repr=False)
+    """Where the media will stand, as a create request may name it; private. "" where Sume does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What is remembered of an upload: enough to use it again, nothing that is signed."""
+
+    sha256: str
+    purpose: str
+    upload_id: str
+    media_url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One of ``GET /assets``, or ``GET /assets/{id}``. ``document`` is all that was told; its URLs are private."""
+
+    id: str
+    title: str = ""
+    document: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenePage:
+    """A page of ``GET /assets``. ``cursor`` None: the last page."""
+
+    scenes: tuple[Scene, ...]
+    cursor: str | None = None

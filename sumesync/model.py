@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Request: TypeAlias = Mapping[str, Json]
+Pointer: TypeAlias = tuple[str | int, ...]
+"""A place in a document or a request: names of fields, and indexes from 0."""
 
 SANDBOX = "sandbox"
 """Endpoint of facts made in the embedded sandbox; worth nothing to the real one."""
@@ -189,6 +191,34 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalInput:
+    """A file of the project that a request takes. Its bytes are its identity, never its path; it is uploaded when the
+    request is sent. Of a git-lfs pointer ``sha256`` and ``size`` are those that it names."""
+
+    path: str
+    sha256: str
+    size: int
+    media_type: str
+    purpose: str
+    """What Sume is told that the upload is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamInput:
+    """Output ``output`` (from 1) of another variant. The fingerprint of that variant's request is its identity; the URL
+    is asked for when the request is sent, and never stored."""
+
+    key: EntryKey
+    output: int
+    fingerprint: str
+    purpose: str
+    """For an upstream whose accepted file must be uploaded, as a LocalInput is."""
+
+
+Input: TypeAlias = LocalInput | UpstreamInput
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One valid variant of a spec, resolved: what the user wants made, and where."""
 
@@ -202,6 +232,9 @@ class Wanted:
     stem: str
     meta: Mapping[str, Json] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    inputs: Mapping[Pointer, Input] = field(default_factory=dict)
+    """What stands for a URL in ``request``, by its place there. The request itself shows it as people wrote it:
+    ``{"file": "clips/take1.mp4"}``, ``{"from": "hero.sume.toml", "output": 1}``."""
 
 
 class FileKind(StrEnum):

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sumesync.answers import Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult
+from sumesync.answers import (
+    Account,
+    Credits,
+    JobPage,
+    JobResult,
+    JobView,
+    Order,
+    Presigned,
+    ScenePage,
+    SubmitResult,
+    Uploaded,
+)
 from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, Lock, Submission
 
 
@@ -61,6 +72,32 @@ class JobApi(Protocol):
         """Stream a media URL into ``write`` and return its Content-Type ("" when not told). The key is
         never sent. Raises MediaError when the body is short, too large or not to be had; what
         ``write`` raises passes through."""
+
+
+class Library(Protocol):
+    """What else Sume has: free. Reads retry by themselves and raise ApiError when they give up."""
+
+    def presign(self, name: str, media_type: str, size: int, purpose: str) -> Presigned:
+        """Ask where to send a file of ``size`` bytes. Costs nothing; what is never sent is forgotten by Sume."""
+
+    def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
+        """Stream ``size`` bytes from ``read`` (at most that many a call) to the presigned URL, once, with its own
+        headers only: the key is never sent. Raises MediaError; what ``read`` raises passes through."""
+
+    def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
+        """A page of ``GET /assets`` with these filters."""
+
+
+class Uploads(Protocol):
+    """What this machine has uploaded, by content and purpose, so that the same bytes are not sent twice."""
+
+    def find(self, sha256: str, purpose: str) -> Uploaded | None: ...
+
+    def begin(self, sha256: str, purpose: str, upload_id: str) -> None:
+        """About to send: durable when it returns, so that a crash in between is known for what it was."""
+
+    def record(self, uploaded: Uploaded) -> None:
+        """Whole at Sume: durable when it returns."""
 
 
 class Ledger(Protocol):

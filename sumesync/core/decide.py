@@ -51,6 +51,8 @@ class Situation:
     """An earlier variant of this plan that buys the same fingerprint."""
     changes: tuple[Change, ...] = ()
     metadata_stale: bool = False
+    jobs: int = 1
+    """How many jobs its request is paid for as."""
 
     @property
     def current(self) -> bool:
@@ -316,7 +318,7 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
     verb = Verb.CREATE if entry is None or never_made else Verb.UPDATE
     return replace(
         _action(s, verb, code, text),
-        pays=1,
+        pays=s.jobs,
         attempt=s.paid.attempts + 1,
         changes=s.changes,
         places=(),

@@ -9,38 +9,54 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sumesync.model import Json
+from sumesync.model import Input, Json, LocalInput, Pointer
 
 # RFC 8785 numbers are doubles: beyond this an integer need not survive.
 _EXACT = 2**53 - 1
 _TAG = "$int"
 
 
-def fingerprint(kind: str, request: Mapping[str, Json], take: int = 1) -> str:
-    """The fingerprint of ``request`` as it would be sent. Raises ValueError for NaN and infinity."""
+def fingerprint(
+    kind: str, request: Mapping[str, Json], take: int = 1, inputs: Mapping[Pointer, Input] = MappingProxyType({})
+) -> str:
+    """The fingerprint of ``request`` as it would be sent, what stands at the places of ``inputs`` excepted: there a
+    file counts by its bytes, an upstream by its own fingerprint. Raises ValueError for NaN and infinity."""
     import rfc8785
 
-    value = {"kind": kind, "request": identity(dict(request)), "take": take}
+    value = {"kind": kind, "request": identity(dict(request), inputs), "take": take}
     return "v1:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
-def identity(value: Json) -> Any:
+def identity(value: Json, inputs: Mapping[Pointer, Input] = MappingProxyType({}), here: Pointer = ()) -> Any:
     """``value`` as RFC 8785 can say it, without merging two different values.
 
-    Whole numbers beyond 2^53 (seeds) that a double cannot hold become ``{"$int": "…"}``; keys that begin
-    with ``$`` get another ``$``, so that no user's table can be mistaken for one of those.
+    Whole numbers beyond 2^53 (seeds) that a double cannot hold become ``{"$int": "…"}``, inputs ``{"$file": sha256}``
+    or ``{"$from": fingerprint, "$output": n}``; keys that begin with ``$`` get another ``$``, so that no user's table
+    can be mistaken for one of those.
     """
+    if here in inputs:
+        return _input(inputs[here])
     if isinstance(value, dict):
-        return {("$" + key if key.startswith("$") else key): identity(item) for key, item in value.items()}
+        return {
+            ("$" + key if key.startswith("$") else key): identity(item, inputs, (*here, key))
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [identity(item) for item in value]
+        return [identity(item, inputs, (*here, index)) for index, item in enumerate(value)]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         return _large(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a JSON number")
     return value
+
+
+def _input(value: Input) -> dict[str, str | int]:
+    if isinstance(value, LocalInput):
+        return {"$file": value.sha256}
+    return {"$from": value.fingerprint, "$output": value.output}
 
 
 def _large(value: int) -> Any:

@@ -29,13 +29,22 @@ class Kind:
     media: str
     fields: Mapping[str, Mapping[str, Any]]
     outputs_field: str | None = None
+    """A request field that says how many outputs: a number, or a list with one for each."""
+    jobs_field: str | None = None
+    """A list in the request for each item of which Sume makes a job of its own."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """Fields that tell most about a request, for plans, each with its unit (" s" or nothing)."""
 
     def outputs(self, request: Mapping[str, Any]) -> int:
         """How many outputs ``request`` asks for."""
         asked = request.get(self.outputs_field, 1) if self.outputs_field else 1
+        asked = len(asked) if isinstance(asked, list) else asked
         return min(asked, MOST_OUTPUTS) if isinstance(asked, int) and asked > 0 else 1
+
+    def jobs(self, request: Mapping[str, Any]) -> int:
+        """How many jobs ``request`` is paid for as."""
+        listed = request.get(self.jobs_field) if self.jobs_field else None
+        return len(listed) if isinstance(listed, list) and listed else 1
 
 
 Kinds = Mapping[str, Kind]
@@ -56,5 +65,6 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
         media=facts["media"],
         fields=entry["properties"],
         outputs_field=facts.get("outputs_field"),
+        jobs_field=facts.get("jobs_field"),
         shown=facts.get("shown", {}),
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import tomli
 
+from sumesync.model import Pointer
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-Pointer = tuple[str | int, ...]
 Position = tuple[int, int]
 _MOST = 20_000
 """Places that are remembered: beyond any file that a person wrote."""

@@ -213,6 +213,7 @@ def _situation(
         foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
         metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
+        jobs=view.kinds[wanted.kind].jobs(wanted.request),
     )
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sumesync.core.locate import Pointer
 from sumesync.core.text import printable, suggest
+from sumesync.model import Pointer
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.locate import Locator, Pointer, Position
+from sumesync.core.locate import Locator, Position
+from sumesync.model import Pointer
 from tests.builders import examples
 
 TEXT = """\
