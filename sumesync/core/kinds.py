@@ -18,9 +18,19 @@ PROMPT_FIELDS: Final = frozenset({"prompt", "prompt_file"})
 
 
 @dataclass(frozen=True, slots=True)
+class Takes:
+    """What a request field takes as media: ``family`` is image, video or any; ``purpose`` is what Sume is told that an
+    upload for it is for; ``sent_as`` names the field of the body where an upload's id is sent instead of a URL."""
+
+    family: str
+    purpose: str
+    sent_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. Times are seconds; ``media`` is the family of its outputs (image, video); ``fields`` maps each
-    request field to its JSON Schema."""
+    """One kind. Times are seconds; ``media`` is the family of its outputs (image, video, or none: its result is a
+    document); ``fields`` maps each request field to its JSON Schema."""
 
     name: str
     route: str
@@ -32,6 +42,10 @@ class Kind:
     """A request field that says how many outputs: a number, or a list with one for each."""
     jobs_field: str | None = None
     """A list in the request for each item of which Sume makes a job of its own."""
+    free: bool = False
+    """Nothing is submitted and no job is made: a search."""
+    inputs: Mapping[str, Takes] = field(default_factory=dict)
+    """The request fields that take media: a value, or a list of values."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """Fields that tell most about a request, for plans, each with its unit (" s" or nothing)."""
 
@@ -66,5 +80,7 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
         fields=entry["properties"],
         outputs_field=facts.get("outputs_field"),
         jobs_field=facts.get("jobs_field"),
+        free=facts.get("free", False),
+        inputs={name: Takes(**takes) for name, takes in facts.get("inputs", {}).items()},
         shown=facts.get("shown", {}),
     )
