@@ -1,12 +1,18 @@
 """One hypothesis profile: the same examples in CI every time, no deadlines, no database in the checkout.
 
 ``HYPOTHESIS_PROFILE=deep`` looks twenty times longer, at random.
+
+Temporary folders are in memory where the system has room for them: much of the time would be waiting for the disk, and
+no test sees what a disk keeps when the power goes. ``TMPDIR`` names another place; .ci/lower-bounds names a disk.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -14,6 +20,13 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW)
 settings.register_profile("local", deadline=None, database=None, suppress_health_check=_SLOW)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 1 << 30
+"""Bytes that must be free in memory; a whole run needs a tenth of it."""
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # it may have been asked for before
 
 
 def pytest_configure() -> None:
