@@ -7,13 +7,16 @@ only wait, its clock jumps.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
+import io
 import json
 import os
 import queue
 import secrets
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -33,6 +36,8 @@ _LOADED = frozenset(sys.modules)
 
 def serve() -> None:
     assert stage.LOADED
+    _warm()
+    gc.freeze()  # or the first collection of every child would copy all of the parent's memory
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -41,6 +46,21 @@ def serve() -> None:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         _learn(Path(order["scratch"]) / "modules")
         print(json.dumps({"status": status}), flush=True)
+
+
+def _warm() -> None:
+    """What a first command works out for good: the patterns, the schemas. It looks at a project that is empty."""
+    from sumesync.cli.main import run
+
+    nobody = io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(nobody),
+        contextlib.redirect_stderr(nobody),
+    ):
+        (Path(folder) / "sumesync.toml").touch()
+        (Path(folder) / "a.sume.toml").write_text('prompt = "A jar."\n', encoding="utf-8")
+        assert run(["plan", "-C", folder]) == 0
 
 
 def _learn(path: Path) -> None:
