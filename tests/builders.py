@@ -38,7 +38,8 @@ from sumesync.model import (
 )
 
 LINEAGE = "0123456789abcdef" * 2
-KINDS = schemas.for_specs().kinds
+SCHEMAS = schemas.for_specs()
+KINDS = SCHEMAS.kinds
 OTHER = FileFact(FileKind.OTHER)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sumesync.model import JobError, JobState, Step
 from tests.builders import entry, file, job, output, submission, wanted
 
+WORKSPACE = "sha256:" + "a" * 64
+"""The digest of a workspace, as the lock and the ledger have it."""
 HERO_PATH = "launch/hero.sume.toml"
 HERO = wanted(HERO_PATH, "A cup on a white table")
 HERO_PNG = output("launch/hero.png", "the hero")

@@ -202,8 +202,8 @@ class Pool:
 
 
 def test_a_get_is_made_once_bounded_and_never_redirected() -> None:
-    pool = Pool(Response(b"{", b"}", X_One="1"))
-    answer = transport().get(pool, "/x", {"A": "b"})  # type: ignore[arg-type]
+    pool: Any = Pool(Response(b"{", b"}", X_One="1"))
+    answer = transport().get(pool, "/x", {"A": "b"})
     assert (answer.status, answer.headers, answer.body) == (200, {"x-one": "1"}, b"{}")
     ((method, target, options),) = pool.asked
     assert (method, target, options["headers"]) == ("GET", "/x", {"A": "b"})
@@ -217,14 +217,15 @@ def test_a_get_is_made_once_bounded_and_never_redirected() -> None:
 
 
 def test_an_answer_that_breaks_off_is_closed_and_its_place_given_back() -> None:
-    pool = Pool(Response(b"{", ProtocolError("broken")))
+    pool: Any = Pool(Response(b"{", ProtocolError("broken")))
     with pytest.raises(ProtocolError):
-        transport().get(pool, "/x", {})  # type: ignore[arg-type]
+        transport().get(pool, "/x", {})
     assert pool.response.ends == ["close", "release"]
 
 
 def test_names_of_headers_are_lower() -> None:
-    assert lower_names(Response(ETag="x", X_Y="z")) == {"etag": "x", "x-y": "z"}  # type: ignore[arg-type]
+    answer: Any = Response(ETag="x", X_Y="z")
+    assert lower_names(answer) == {"etag": "x", "x-y": "z"}
 
 
 @pytest.mark.parametrize("proxied", [False, True])
@@ -300,8 +301,10 @@ def test_each_byte_counts_for_the_pace_and_a_reader_closes_once() -> None:
             type(self).closes += 1
             super().close()
 
-    sock, pace = Sock(), Pace(HandClock(), 5.0, 10.0)
-    reader = _TimedReader(sock, Raw(b"abcdef"), pace)  # type: ignore[arg-type]
+    sock: Any = Sock()
+    raw: Any = Raw(b"abcdef")
+    pace = Pace(HandClock(), 5.0, 10.0)
+    reader = _TimedReader(sock, raw, pace)
     assert reader.readable()
     assert reader.readinto(bytearray(4)) == 4
     assert reader.readinto(bytearray(4)) == 2
@@ -337,8 +340,9 @@ def test_a_read_that_would_block_counts_nothing() -> None:
         def readinto(self, _buffer: Any) -> None:
             return None
 
+    sock: Any = Sock()
     pace = Pace(HandClock(), 5.0, 10.0)
-    assert _TimedReader(Sock(), Raw(), pace).readinto(bytearray(1)) is None  # type: ignore[arg-type]
+    assert _TimedReader(sock, Raw(), pace).readinto(bytearray(1)) is None
     assert pace.received == 0
 
 
@@ -368,9 +372,9 @@ DEFLATED = zlib.compress(b"body")
     ],
 )
 def test_a_body_is_whole_and_decompressed(pieces: tuple[bytes, ...], encoding: str, body: bytes) -> None:
-    response = Response(*pieces)
+    response: Any = Response(*pieces)
     response.headers = {"content-encoding": encoding} if encoding else {}
-    assert read_body(response, 100) == body  # type: ignore[arg-type]
+    assert read_body(response, 100) == body
 
 
 @pytest.mark.parametrize(
@@ -393,10 +397,10 @@ def test_a_body_is_whole_and_decompressed(pieces: tuple[bytes, ...], encoding: s
     ],
 )
 def test_what_is_no_body(pieces: tuple[bytes, ...], encoding: str, why: str) -> None:
-    response = Response(*pieces)
+    response: Any = Response(*pieces)
     response.headers = {"content-encoding": encoding}
     with pytest.raises(BadBody) as bad:
-        read_body(response, 100)  # type: ignore[arg-type]
+        read_body(response, 100)
     assert str(bad.value) == why
 
 
@@ -411,10 +415,10 @@ def test_a_bomb_is_not_blown_up(monkeypatch: pytest.MonkeyPatch) -> None:
             return b""
 
     monkeypatch.setattr(zlib, "decompressobj", lambda wbits: Unpacker())
-    response = Response(b"x")
+    response: Any = Response(b"x")
     response.headers = {"content-encoding": "gzip"}
     with pytest.raises(BadBody):
-        read_body(response, 100)  # type: ignore[arg-type]
+        read_body(response, 100)
     assert asked == [101]
 
 

@@ -23,13 +23,12 @@ from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
 from sumesync.core.plan import Project, State, plan
 from sumesync.core.recover import open_submissions
-from sumesync.disk import schemas
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, FileKind, Json, Lock, Step, Submission, Wanted
 from sumesync.ports import Part
+from tests.builders import KINDS
 
 LINEAGE = "0" * 32
-KINDS = schemas.for_specs().kinds
 
 
 class Crash(BaseException):
@@ -361,6 +360,11 @@ def want(path: str, prompt: str, take: int = 1, **fields: Json) -> Wanted:
     request = {"prompt": prompt, **fields}
     key = EntryKey(path)
     return Wanted(key, kind, take, request, fingerprint(kind, request, take), paths.parent(path), paths.spec_stem(path))
+
+
+HERO = want("a/hero.sume.toml", "a bottle")
+SIDE = want("a/side.sume.toml", "a jar")
+CLIP = want("b/clip.sume.toml", "a slow pan", duration=5)
 
 
 @dataclass

@@ -16,7 +16,10 @@ from sumesync.core.advance import turn_to
 from sumesync.core.recover import facts_of, recover, void
 from sumesync.model import Change, EntryKey, Past, Step
 from tests.apply.desk import (
+    CLIP,
+    HERO,
     LINEAGE,
+    SIDE,
     Behaviour,
     Crash,
     Desk,
@@ -57,10 +60,10 @@ def a_desk(weather: Weather) -> Desk:
     """Two images, a third that asks for the same as the first, and a video."""
     desk = Desk(
         [
-            want("a/hero.sume.toml", "a bottle"),
-            want("a/side.sume.toml", "a jar"),
+            HERO,
+            SIDE,
             want("b/twin.sume.toml", "a bottle"),
-            want("b/clip.sume.toml", "a slow pan", duration=5),
+            CLIP,
         ]
     )
     desk.sume.script = weather.script

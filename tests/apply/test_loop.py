@@ -12,11 +12,7 @@ from sumesync.core import lock as locks
 from sumesync.core.action import Policy, Verb, Why
 from sumesync.errors import Exit, LocalStateError, MediaError
 from sumesync.model import JobState, News, Step
-from tests.apply.desk import Behaviour, Crash, Desk, FakeSume, Fuse, accept, lose_answer, want
-
-HERO = want("a/hero.sume.toml", "a bottle")
-SIDE = want("a/side.sume.toml", "a jar")
-CLIP = want("b/clip.sume.toml", "a slow pan", duration=5)
+from tests.apply.desk import CLIP, HERO, SIDE, Behaviour, Crash, Desk, FakeSume, Fuse, accept, lose_answer, want
 
 
 def answering(result: SubmitResult) -> Behaviour:

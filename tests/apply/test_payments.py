@@ -20,11 +20,8 @@ from sumesync.core.fingerprint import submission_key
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import Exit, LocalStateError
 from sumesync.model import EntryKey, JobState, Lock, News, Step, Submission
-from tests.apply.desk import KINDS, LINEAGE, Desk, lose_answer, want
-
-HERO = want("a/hero.sume.toml", "a bottle")
-SIDE = want("a/side.sume.toml", "a jar")
-CLIP = want("b/clip.sume.toml", "a slow pan", duration=5)
+from tests.apply.desk import CLIP, HERO, LINEAGE, SIDE, Desk, lose_answer, want
+from tests.builders import KINDS
 
 
 def answers(*results: SubmitResult) -> dict[int, Any]:
@@ -49,7 +46,7 @@ def told(desk: Desk, **options: Any) -> tuple[Outcome, list[tuple[News, EntryKey
 # --- What is sent -------------------------------------------------------------------------------------
 
 
-def test_a_submission_says_all_that_is_needed_to_find_its_job_again() -> None:
+def test_a_submission_says_all_that_is_needed_to_find_its_job_again(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk([HERO, want("b/copy.sume.toml", "a bottle")])
     desk.disk.lock = locks.new_text(LINEAGE, "sha256:" + "a" * 64)
     desk.sume.script = {0: lose_answer}
@@ -60,7 +57,7 @@ def test_a_submission_says_all_that_is_needed_to_find_its_job_again() -> None:
         orders.append(order)
         return real(order, hook)
 
-    desk.sume.submit = submit  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(desk.sume, "submit", submit)
     start = desk.clock.at
     desk.apply()
     body = request.body(HERO.request)
@@ -192,7 +189,7 @@ def test_an_unknown_outcome_is_told_with_its_reason() -> None:
 # --- What waits ---------------------------------------------------------------------------------------
 
 
-def test_throttled_is_told_and_holds_every_purchase_back() -> None:
+def test_throttled_is_told_and_holds_every_purchase_back(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk([HERO, SIDE])
     desk.sume.script = answers(Throttled(7.0))
     sent: list[tuple[float, str]] = []
@@ -202,7 +199,7 @@ def test_throttled_is_told_and_holds_every_purchase_back() -> None:
         sent.append((desk.clock.at, order.key))
         return real(order, hook)
 
-    desk.sume.submit = submit  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(desk.sume, "submit", submit)
     start = desk.clock.at
     _, events = told(desk, capacity=1)
     assert (News.NOTE, None, "Sume asks to wait 7 s before the next request", None) in events
@@ -235,7 +232,8 @@ class Counter:
         self.events: list[Any] = []
         tell = type("Tell", (), {"tell": lambda _, event: self.events.append(event)})()
         unused: Any = None
-        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, self.workers, tell)  # type: ignore[arg-type]
+        workers: Any = self.workers  # of the port only what payments ask for
+        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, workers, tell)
         lock = Lock(LINEAGE)
         self.task = Task(
             plan=desk.plan(),
@@ -353,25 +351,27 @@ def test_throttled_is_quiet_until_its_time() -> None:
     assert counter.sent == [HERO.key.path]
 
 
-def test_the_journal_of_what_never_got_through_is_forgotten_with_the_next_write() -> None:
+def test_the_journal_of_what_never_got_through_is_forgotten_with_the_next_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counter = Counter(HERO, SIDE, capacity=2)
     counter.payments.start(100.0, 0)
     counter.end(Throttled(7.0))
     counter.end(NotSent("down"))
     cleared: list[str] = []
-    counter.ground.record.cleared = cleared.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(counter.ground.record, "cleared", cleared.append)
     assert [action.key for action in counter.payments.leave()] == [HERO.key, SIDE.key]
     assert sorted(cleared) == sorted(submission_key(LINEAGE, spec.fingerprint, 1) for spec in (HERO, SIDE))
 
 
-def test_what_got_through_in_the_end_is_not_forgotten() -> None:
+def test_what_got_through_in_the_end_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Counter(HERO, capacity=1)
     counter.payments.start(100.0, 0)
     counter.end(Throttled(7.0))
     counter.payments.start(107.0, 0)
     counter.end(Refused(400, "x", "no"))
     cleared: list[str] = []
-    counter.ground.record.cleared = cleared.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(counter.ground.record, "cleared", cleared.append)
     counter.payments.leave()
     assert cleared == []
 
@@ -392,12 +392,14 @@ def test_an_accepted_errand_is_handed_on_with_its_time_and_its_tries_forgotten()
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_the_journal_file_goes_only_when_the_ledger_has_the_ids(recorded: bool) -> None:
+def test_the_journal_file_goes_only_when_the_ledger_has_the_ids(
+    recorded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counter = Counter(HERO)
     counter.payments.start(100.0, 0)
     ((_, action, submission), _) = counter.workers.tasks[0]
     cleared: list[str] = []
-    counter.ground.record.cleared = cleared.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(counter.ground.record, "cleared", cleared.append)
     counter.payments.ended(action, Payment(submission, Accepted(("job_1",)), recorded=recorded))
     assert cleared == ([submission.key] if recorded else [])
 

@@ -14,9 +14,9 @@ from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.lock import render
 from sumesync.errors import LocalStateError
 from sumesync.model import Fact, Lock, Step
-from tests.apply.desk import KINDS, Desk, Fuse, InlineWorkers, JournalView, MemoryStores, Telling
-from tests.builders import entry, lock, submission
-from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, TEASER, TEASER_DONE
+from tests.apply.desk import Desk, Fuse, InlineWorkers, JournalView, MemoryStores, Telling
+from tests.builders import KINDS, entry, lock, submission
+from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, TEASER, TEASER_DONE, WORKSPACE
 
 PATH = "launch/hero.sume.json"
 WAITING = submission(HERO, Step.INTENT)
@@ -28,7 +28,7 @@ class Book:
     def __init__(self, known: Lock | None = None) -> None:
         self.desk = Desk([HERO, TEASER])
         self.clock, self.disk, self.fuse = self.desk.clock, self.desk.disk, Fuse()
-        known = known or lock(workspace="sha256:" + "a" * 64)
+        known = known or lock(workspace=WORKSPACE)
         self.disk.lock = render(known)
         self.disk.journal = {WAITING.key: WAITING}
         self.stores = MemoryStores(self.disk, self.fuse)
@@ -95,13 +95,13 @@ def test_between_two_writes_there_is_a_pause_unless_it_must_be_at_once() -> None
     assert 0 < book.record.pause <= 0.5
 
 
-def test_a_lock_that_cannot_be_written_keeps_the_journal() -> None:
+def test_a_lock_that_cannot_be_written_keeps_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     book = Book()
 
     def full(*_: Any) -> None:
         raise LocalStateError("no space left")
 
-    book.stores.patch = full  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(book.stores, "patch", full)
     book.record.change(HERO.key, lambda _: HERO_DONE)
     book.record.cleared(WAITING.key)
     with pytest.raises(LocalStateError):
@@ -175,13 +175,13 @@ def test_a_file_of_another_program_is_left_alone(known: Lock, stands: str | None
     assert book.disk.texts[PATH] == (metadata.render(HERO, newer) if written else stands)
 
 
-def test_what_cannot_be_read_is_told_and_not_written_over() -> None:
+def test_what_cannot_be_read_is_told_and_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
     book = Book()
 
     def unreadable(_path: str) -> str:
         raise LocalStateError(f"{PATH} is a symbolic link")
 
-    book.stores.read_text = unreadable  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(book.stores, "read_text", unreadable)
     book.record.change(HERO.key, lambda _: HERO_DONE)
     assert book.record.metadata(HERO) == f"{PATH} is a symbolic link"
     assert book.disk.texts == {}
@@ -197,12 +197,12 @@ def test_only_metadata_of_ours_are_removed(stands: str | None, left: str | None)
     assert book.fuse.log == (["unlink"] if stands == OURS else [])
 
 
-def test_metadata_that_cannot_be_read_are_not_removed() -> None:
+def test_metadata_that_cannot_be_read_are_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     book = Book()
 
     def unreadable(_path: str) -> str:
         raise LocalStateError(f"{PATH} is a symbolic link")
 
-    book.stores.read_text = unreadable  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(book.stores, "read_text", unreadable)
     book.record.remove_metadata(HERO.key)
     assert book.fuse.log == []

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,8 @@ import pytest
 
 from sumesync.core import toml
 from tests.scenarios.conftest import Maker
+from tests.scenarios.deeds import Deed, all_of, edit, link, write
 from tests.scenarios.stage import Result, Stage
-
-Attack = Callable[[Stage], object]
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Case:
     """What the pull request does, and how ``plan`` and ``apply`` answer."""
 
     name: str
-    attack: Attack
+    attack: Deed
     code: int
     says: str
 
@@ -38,36 +36,13 @@ def outside(stage: Stage) -> dict[str, bytes]:
     return found
 
 
-def write(path: str, text: str | bytes) -> Attack:
-    return lambda stage: stage.write(path, text)
-
-
-def output(**fields: str) -> Attack:
+def output(**fields: str) -> Deed:
     lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
     return write("new.sume.toml", 'prompt = "a"\n[output]\n' + "\n".join(lines) + "\n")
 
 
-def in_lock(before: str, after: str) -> Attack:
-    def attack(stage: Stage) -> None:
-        text = stage.read("sume.lock")
-        assert before in text
-        stage.write("sume.lock", text.replace(before, after, 1))
-
-    return attack
-
-
-def link(path: str, target: str, folder: bool = False) -> Attack:
-    def attack(stage: Stage) -> None:
-        full = stage.path(path)
-        full.parent.mkdir(parents=True, exist_ok=True)
-        full.unlink(missing_ok=True)
-        full.symlink_to(target, target_is_directory=folder)
-
-    return attack
-
-
-def all_of(*attacks: Attack) -> Attack:
-    return lambda stage: [attack(stage) for attack in attacks]
+def in_lock(before: str, after: str) -> Deed:
+    return edit("sume.lock", before, after)
 
 
 SPEC = write("new.sume.toml", 'prompt = "a"\n')
@@ -194,7 +169,7 @@ def sparse(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def attacked(make: Maker, attack: Attack) -> tuple[Stage, dict[str, bytes]]:
+def attacked(make: Maker, attack: Deed) -> tuple[Stage, dict[str, bytes]]:
     """A project of one applied spec, and then the pull request."""
     stage = make()
     stage.spec("good", "A good one.")

@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumesync.core.spec import DEFAULT_MAX_JOBS, Config, read_config
-from sumesync.disk import schemas
 from sumesync.model import SANDBOX, SUME
-from tests.builders import examples
+from tests.builders import SCHEMAS, examples
 
-SCHEMAS = schemas.for_specs()
 PATH = "sumesync.toml"
 
 

@@ -15,11 +15,8 @@ from hypothesis import strategies as st
 
 from sumesync.core.fingerprint import fingerprint, identity, submission_key, workspace_digest
 from sumesync.core.spec import Config, Document, PromptFile, open_spec, resolve
-from sumesync.disk import schemas
 from sumesync.model import Json, Wanted
-from tests.builders import examples
-
-SCHEMAS = schemas.for_specs()
+from tests.builders import SCHEMAS, examples
 
 
 def spec(text: str, path: str = "a.sume.toml", prompt: bytes | None = None, **defaults: Any) -> Wanted:

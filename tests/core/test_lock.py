@@ -17,9 +17,8 @@ from sumesync.errors import Exit
 from sumesync.model import Entry, EntryKey, JobState, Lock
 from tests.builders import LINEAGE, entry, examples, job, lock, past, wanted
 from tests.core.strategies import several_entries
-from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_GONE, RED_DONE, TEASER_DONE
+from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_GONE, RED_DONE, TEASER_DONE, WORKSPACE
 
-WORKSPACE = "sha256:" + "a" * 64
 SANDBOXED = entry(wanted("box.sume.toml"), job("job_box"), endpoint="sandbox")
 VARIANT = entry(wanted("launch/hero.sume.toml", variant="tall"), job("job_tall", JobState.ACCEPTED))
 SAMPLE = lock(RED_DONE, TEASER_DONE, SANDBOXED, VARIANT, workspace=WORKSPACE)

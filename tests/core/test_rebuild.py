@@ -11,9 +11,7 @@ from sumesync.core.rebuild import count_jobs, rebuild, salvage
 from sumesync.model import Entry, EntryKey, JobState, Lock
 from tests.builders import LINEAGE, entry, examples, job, lock, past, wanted
 from tests.core.strategies import several_entries
-from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED, RED_DONE, RED_JOB, TEASER_DONE
-
-WORKSPACE = "sha256:" + "a" * 64
+from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED, RED_DONE, RED_JOB, TEASER_DONE, WORKSPACE
 
 
 def ids(found: Lock) -> set[str]:

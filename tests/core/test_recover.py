@@ -21,29 +21,33 @@ from sumesync.core.recover import (
 from sumesync.errors import UsageError
 from sumesync.model import Fact, JobError, JobState, Step, Submission
 from tests.builders import examples, fact, job, submission
-from tests.values import HERO, HERO_FAILED, HERO_JOB, RED
+from tests.values import HERO, HERO_FAILED, HERO_JOB, HERO_UNKNOWN, RED
 
 INTENT = submission(HERO, Step.INTENT)
 SENDING = submission(HERO, Step.SENDING)
-UNKNOWN = submission(HERO, Step.UNKNOWN)
 ACCEPTED = submission(HERO, Step.ACCEPTED, "job_hero")
 RECORDED = facts_of(ACCEPTED)
 
 ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
     ("nothing", [], [], Recovery()),
     ("an intent", [INTENT], [], Recovery(clear=(INTENT.key,))),
-    ("cut off while sending", [SENDING], [], Recovery(unknown=(UNKNOWN,))),
-    ("unknown before", [UNKNOWN], [], Recovery(unknown=(UNKNOWN,))),
+    ("cut off while sending", [SENDING], [], Recovery(unknown=(HERO_UNKNOWN,))),
+    ("unknown before", [HERO_UNKNOWN], [], Recovery(unknown=(HERO_UNKNOWN,))),
     ("accepted, and the ledger does not know", [ACCEPTED], [], Recovery((ACCEPTED.key,), RECORDED)),
     ("accepted, and the ledger knows", [ACCEPTED], list(RECORDED), Recovery((ACCEPTED.key,))),
     ("accepted, and the ledger knows its end", [ACCEPTED], [fact(HERO, HERO_JOB)], Recovery((ACCEPTED.key,))),
     ("sending, but the ledger has its job", [SENDING], list(RECORDED), Recovery((SENDING.key,))),
-    ("unknown, but a person said that there is none", [UNKNOWN], [void(UNKNOWN)], Recovery((UNKNOWN.key,))),
+    (
+        "unknown, but a person said that there is none",
+        [HERO_UNKNOWN],
+        [void(HERO_UNKNOWN)],
+        Recovery((HERO_UNKNOWN.key,)),
+    ),
     (
         "unknown, and a colleague's job of the same request came with the lock",
-        [UNKNOWN],
+        [HERO_UNKNOWN],
         [fact(HERO, HERO_JOB)],
-        Recovery(unknown=(UNKNOWN,)),
+        Recovery(unknown=(HERO_UNKNOWN,)),
     ),
     (
         "unknown, and the ledger has another attempt's job",
@@ -53,9 +57,9 @@ ROWS: list[tuple[str, list[Submission], list[Fact], Recovery]] = [
     ),
     (
         "unknown, and the ledger has another request's job",
-        [UNKNOWN],
+        [HERO_UNKNOWN],
         [fact(RED, HERO_JOB)],
-        Recovery(unknown=(UNKNOWN,)),
+        Recovery(unknown=(HERO_UNKNOWN,)),
     ),
 ]
 
@@ -99,10 +103,10 @@ def test_facts_of_a_submission_say_whose_they_are() -> None:
 
 
 def test_a_void_settles_its_attempt() -> None:
-    found = void(UNKNOWN)
+    found = void(HERO_UNKNOWN)
     assert (found.job.state, found.job.attempt) == (JobState.VOID, 1)
-    assert open_submissions([UNKNOWN], [found]) == ()
-    assert recover([UNKNOWN], [found]).unknown == ()
+    assert open_submissions([HERO_UNKNOWN], [found]) == ()
+    assert recover([HERO_UNKNOWN], [found]).unknown == ()
 
 
 steps = st.builds(
@@ -144,32 +148,32 @@ def test_a_job_that_sume_no_longer_knows_counts_as_expired() -> None:
 
 
 def test_what_settled_a_request_is_taken_back_and_nothing_else() -> None:
-    said = void(UNKNOWN)
+    said = void(HERO_UNKNOWN)
     back = replace(said, retracted=True)
     others = [fact(HERO, HERO_JOB), fact(RED, HERO_JOB), facts_of(submission(RED, Step.ACCEPTED, "job_red"))[0]]
-    assert retractions(UNKNOWN, [said, *others]) == (back,)
-    assert retractions(UNKNOWN, [back, *others]) == ()
+    assert retractions(HERO_UNKNOWN, [said, *others]) == (back,)
+    assert retractions(HERO_UNKNOWN, [back, *others]) == ()
     adopted = facts_of(ACCEPTED)[0]
-    (found,) = retractions(UNKNOWN, [adopted])
+    (found,) = retractions(HERO_UNKNOWN, [adopted])
     assert (found.job.id, found.job.state, found.retracted) == ("job_hero", JobState.VOID, True)
 
 
 def test_nothing_is_taken_back_once_it_was_paid_for_again() -> None:
     later = fact(HERO, job("job_2", JobState.ACCEPTED, attempt=2))
     with pytest.raises(UsageError) as caught:
-        retractions(UNKNOWN, [void(UNKNOWN), later])
+        retractions(HERO_UNKNOWN, [void(HERO_UNKNOWN), later])
     assert caught.value.what == (
-        f"{UNKNOWN.entry}: it was tried again since (job_2); what was decided before that stands"
+        f"{HERO_UNKNOWN.entry}: it was tried again since (job_2); what was decided before that stands"
     )
     assert caught.value.hint == "nothing needs to be taken back"
     retracted = replace(later, retracted=True)
-    assert len(retractions(UNKNOWN, [void(UNKNOWN), retracted])) == 1
+    assert len(retractions(HERO_UNKNOWN, [void(HERO_UNKNOWN), retracted])) == 1
     elsewhere = fact(RED, job("job_2", JobState.ACCEPTED, attempt=2))
-    assert len(retractions(UNKNOWN, [void(UNKNOWN), elsewhere])) == 1
+    assert len(retractions(HERO_UNKNOWN, [void(HERO_UNKNOWN), elsewhere])) == 1
 
 
 def test_a_persons_no_counts_as_that_attempt_and_settles_that_request_only() -> None:
     second = replace(submission(HERO, Step.UNKNOWN, attempt=2), workspace="sha256:w")
     nothing = job(f"void-{second.key[:16]}", JobState.VOID, attempt=2)
     assert void(second) == Fact(HERO.fingerprint, nothing, "image", HERO.key, "sha256:w", second.lineage, second.key)
-    assert void(second).job.id != void(UNKNOWN).job.id
+    assert void(second).job.id != void(HERO_UNKNOWN).job.id

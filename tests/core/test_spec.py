@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from sumesync.core import paths, toml
 from sumesync.core.spec import Config, Document, PromptFile, open_spec, resolve
-from sumesync.disk import schemas
 from sumesync.errors import Problem
 from sumesync.model import Wanted
-from tests.builders import examples
+from tests.builders import SCHEMAS, examples
 
-SCHEMAS = schemas.for_specs()
 PATH = "launch/hero.sume.toml"
 NO_PROMPT = PromptFile(b"A cup")
 

@@ -49,6 +49,15 @@ class Calls:
         self._real["close"](descriptor)
 
 
+def failing(number: int) -> Callable[..., int]:
+    """A call that the system refuses."""
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(number, "nope")
+
+    return fail
+
+
 def _named(path: Any) -> str:
     name = Path(path).name
     return "part" if atomic.is_part(name) else name

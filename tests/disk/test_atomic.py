@@ -14,7 +14,7 @@ import pytest
 from sumesync.disk import atomic
 from sumesync.errors import Exit, LocalStateError
 
-from .calls import Calls
+from .calls import Calls, failing
 
 
 def names(folder: Path) -> list[str]:
@@ -125,13 +125,13 @@ def test_a_failure_says_what_was_tried(tmp_path: Path, act: Callable[[Path], Non
 def test_a_drive_that_cannot_sync_a_folder_is_good_enough(
     tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(os, "fsync", _failing(number))
+    monkeypatch.setattr(os, "fsync", failing(number))
     atomic.sync_folder(tmp_path)
     assert calls.open == {}, "left open"
 
 
 def test_a_folder_that_fails_to_sync_is_told(tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", _failing(errno.EIO))
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     with pytest.raises(OSError, match="nope"):
         atomic.sync_folder(tmp_path)
     assert calls.open == {}, "left open"
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_opened_is_no_fault_on_windows_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, raises: bool
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", _failing(errno.EACCES))
+        patch.setattr(os, "open", failing(errno.EACCES))
         patch.setattr(os, "name", system)
         try:
             atomic.sync_folder(tmp_path)
@@ -150,13 +150,6 @@ def test_a_folder_that_cannot_be_opened_is_no_fault_on_windows_only(
         except PermissionError:
             failed = True
     assert failed is raises
-
-
-def _failing(number: int) -> Callable[..., int]:
-    def fail(*_: object, **__: object) -> int:
-        raise OSError(number, "nope")
-
-    return fail
 
 
 def test_only_a_folder_is_synced_as_one(tmp_path: Path) -> None:

@@ -13,11 +13,9 @@ from sumesync.core.lock import LockFault
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.model import Entry, Lock
 from tests.builders import LINEAGE, entry, lock, past
-from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED_DONE, TEASER, TEASER_DONE
+from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, RED_DONE, TEASER, TEASER_DONE, WORKSPACE
 
 from .calls import Calls
-
-WORKSPACE = "sha256:" + "a" * 64
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sumesync.errors import LocalStateError, MediaError
 from sumesync.model import FileFact
 from tests.builders import OTHER, file, pointer, sha
 
-from .calls import Calls
+from .calls import Calls, failing
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_bytes_are_durable_before_their_place_is(media: OutputFiles, calls: 
 def test_where_there_are_no_hard_links_it_is_renamed(
     media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(os, "link", _failing(number))
+    monkeypatch.setattr(os, "link", failing(number))
     assert media.place(part_of(media, "new"), "hero.png", None)
     assert everything(tmp_path) == {"hero.png": "new"}
 
@@ -114,7 +114,7 @@ def test_a_disk_that_fails_is_told_with_the_place(
     media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     part = part_of(media, "new")
-    monkeypatch.setattr(os, "link", _failing(number))
+    monkeypatch.setattr(os, "link", failing(number))
     with pytest.raises(LocalStateError, match=re.escape(f"cannot write {tmp_path / 'hero.png'}: nope")):
         media.place(part, "hero.png", None)
     part.discard()
@@ -125,7 +125,7 @@ def test_a_disk_that_fails_after_the_link_is_told_too(
     media: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = part_of(media, "new")
-    monkeypatch.setattr(os, "fsync", _failing(errno.EIO))
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     with pytest.raises(LocalStateError, match=re.escape(f"cannot write {tmp_path / 'hero.png'}: nope")):
         media.place(part, "hero.png", None)
 
@@ -138,19 +138,12 @@ def test_a_part_that_somebody_removed_is_a_download_to_be_made_again(media: Outp
     assert everything(tmp_path) == {}
 
 
-def _failing(number: int) -> Callable[..., int]:
-    def fail(*_: object, **__: object) -> int:
-        raise OSError(number, "nope")
-
-    return fail
-
-
 @pytest.mark.parametrize("step", ["write", "fsync"])
 def test_a_disk_that_fails_while_a_part_is_written_is_told(
     media: OutputFiles, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     part = media.part("")
-    monkeypatch.setattr(os, step, _failing(errno.ENOSPC))
+    monkeypatch.setattr(os, step, failing(errno.ENOSPC))
     if step == "fsync":
         part.write(b"x")
     with pytest.raises(LocalStateError, match=re.escape(f"cannot write {part.path}: nope")):

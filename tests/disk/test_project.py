@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from sumesync.core.plan import Project
-from sumesync.disk import project, schemas
+from sumesync.disk import project
 from sumesync.errors import Exit, LocalStateError, UsageError
 from sumesync.model import SANDBOX, SUME
+from tests.builders import SCHEMAS
 
 from .conftest import Git
-
-SCHEMAS = schemas.for_specs()
 
 
 def write(root: Path, *names: str, text: str = 'prompt = "A"\n') -> None:

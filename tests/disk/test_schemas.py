@@ -12,9 +12,9 @@ from sumesync.core.kinds import DEFAULT_KIND
 from sumesync.disk import schemas
 from sumesync.errors import LocalStateError
 from sumesync.model import JobState
+from tests.builders import KINDS
 
 SPEC = schemas.load("spec")
-KINDS = schemas.for_specs().kinds
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)

@@ -20,16 +20,15 @@ from sumesync.core.locate import Locator
 from sumesync.core.request import body, urls
 from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
 from sumesync.core.text import printable, without_queries, without_secrets
-from sumesync.disk import schemas
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
 from sumesync.errors import LocalStateError, Problem, SumesyncError, UsageError
 from sumesync.model import SUME, Entry, EntryKey, Fact, JobRecord, JobState, Lock, Output, Step, Submission, Wanted
 from sumesync.render import human, machine
+from tests.builders import SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
-SCHEMAS = schemas.for_specs()
 SECRET = "ws_canary_0a1b2c3d4e"
 _HOME = tempfile.TemporaryDirectory(prefix="sumesync-fuzz-")
 _FOLDER = Path(_HOME.name)

@@ -13,10 +13,8 @@ from tests.canaries import WORKSPACE
 from tests.reliability import laws
 from tests.reliability.machine import IO_ERROR, NO_SPACE, READ_ONLY, Fast, Trouble, disk, machine
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import MEDIA, POST, Stage
 
-POST = {"method": "POST", "route": "/images/generations"}
-MEDIA = {"method": "GET", "route": "media"}
 STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 3
 LINUX = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="paths of open files are read from /proc")
 

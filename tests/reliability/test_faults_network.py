@@ -19,11 +19,7 @@ from tests.api.servers import Line, serving
 from tests.reliability import laws
 from tests.reliability.machine import Fast, Ticking, directory, machine
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import Stage
-
-POST = {"method": "POST", "route": "/images/generations"}
-MEDIA = {"method": "GET", "route": "media"}
-RESULT = {"method": "GET", "route": "/jobs/*/result"}
+from tests.scenarios.stage import MEDIA, POST, RESULT, Stage
 
 
 def a_hero(make: Maker, *rules: Any, **settings: Any) -> Stage:

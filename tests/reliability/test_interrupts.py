@@ -18,12 +18,10 @@ import pytest
 
 from tests.reliability import laws
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import PATIENCE, Stage
+from tests.scenarios.stage import PATIENCE, POLL, POST, Stage
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 
-POST = {"method": "POST", "route": "/images/generations"}
-POLL = {"method": "GET", "route": "/jobs/*"}
 SIGNALS = [
     pytest.param("SIGINT", marks=pytest.mark.fault(69)),
     pytest.param("SIGTERM", marks=pytest.mark.fault(70)),

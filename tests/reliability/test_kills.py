@@ -24,9 +24,9 @@ from sumesync.model import Step
 from sumesync.sandbox.settings import Idempotency
 from tests.reliability import laws
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import KILLED, Stage
+from tests.scenarios.stage import FORKS, KILLED, Stage
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
+pytestmark = FORKS
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 

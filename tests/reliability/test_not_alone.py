@@ -11,11 +11,7 @@ import pytest
 
 from tests.reliability import laws
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import Stage
-
-POST = {"method": "POST", "route": "/images/generations"}
-RESULT = {"method": "GET", "route": "/jobs/*/result"}
-POLL = {"method": "GET", "route": "/jobs/*"}
+from tests.scenarios.stage import POLL, POST, RESULT, Stage
 
 
 def at_work(make: Maker, *rules: object, **settings: object) -> tuple[Stage, subprocess.Popen[str]]:

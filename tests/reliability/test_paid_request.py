@@ -12,9 +12,8 @@ from sumesync.sandbox.settings import Idempotency
 from tests.reliability import laws
 from tests.reliability.machine import Fast, machine
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import POST, Stage
 
-POST = {"method": "POST", "route": "/images/generations"}
 DOCUMENTED = {"idempotency": Idempotency.DOCUMENTED}
 ECHOED = {"echo_keys": True}
 WAYS = [

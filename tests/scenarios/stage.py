@@ -57,6 +57,12 @@ from tests import canaries
 from tests.canaries import KEY, WORKSPACE
 
 LOADED = (filelock, tomlkit, sumesync)
+# What the rules of faults are about.
+POST = {"method": "POST", "route": "/images/generations"}
+POLL = {"method": "GET", "route": "/jobs/*"}
+RESULT = {"method": "GET", "route": "/jobs/*/result"}
+MEDIA = {"method": "GET", "route": "media"}
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
 LONG = 600.0
 """Seconds that a slow job runs; ``Stage.later`` is longer."""
 PATIENCE = 30.0

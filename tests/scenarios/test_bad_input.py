@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ import pytest
 from tests.canaries import WORKSPACE
 
 from .conftest import Maker
-from .stage import Stage, png
-
-Spoil = Callable[[Stage], None]
+from .deeds import Deed, all_of, edit, remove, write
+from .stage import png
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Case:
     """What is done to a project of one applied spec, what is run then, and what must come of it."""
 
     name: str
-    spoil: Spoil
+    spoil: Deed
     code: int
     says: tuple[str, ...]
     args: tuple[str, ...] = ("apply", "--yes")
@@ -31,139 +30,114 @@ class Case:
     """Paid requests that may be sent, each of them refused."""
 
 
-def file(path: str, text: str | bytes) -> Spoil:
-    return lambda stage: void(stage.write(path, text))
+def spec(path: str, prompt: str, **fields: Any) -> Deed:
+    return lambda stage: stage.spec(path, prompt, **fields)
 
 
-def spec(path: str, prompt: str, **fields: Any) -> Spoil:
-    return lambda stage: void(stage.spec(path, prompt, **fields))
-
-
-def both(*spoils: Spoil) -> Spoil:
-    return lambda stage: void([spoil(stage) for spoil in spoils])
-
-
-def edited(path: str, before: str, after: str) -> Spoil:
-    def spoil(stage: Stage) -> None:
-        text = stage.read(path)
-        assert before in text
-        stage.write(path, text.replace(before, after, 1))
-
-    return spoil
-
-
-def settings(**changes: Any) -> Spoil:
+def settings(**changes: Any) -> Deed:
     return lambda stage: stage.settings(**changes)
-
-
-def gone(path: str) -> Spoil:
-    return lambda stage: stage.path(path).unlink()
-
-
-def void(_value: object) -> None:
-    return None
 
 
 NEW = spec("new", "A new one.")
 CASES = [
     # --- Specs -----------------------------------------------------------------------------------------
-    Case("invalid-toml", file("new.sume.toml", 'prompt = "open\n'), 64, ("new.sume.toml:1:",)),
-    Case("toml-twice", file("new.sume.toml", 'prompt = "a"\nprompt = "b"\n'), 64, ("new.sume.toml:2",)),
-    Case("not-utf-8", file("new.sume.toml", b'prompt = "\xff"\n'), 64, ("new.sume.toml:1", "UTF-8")),
-    Case("unknown-field", file("new.sume.toml", 'prompt = "a"\naspct_ratio = "1:1"\n'), 64,
+    Case("invalid-toml", write("new.sume.toml", 'prompt = "open\n'), 64, ("new.sume.toml:1:",)),
+    Case("toml-twice", write("new.sume.toml", 'prompt = "a"\nprompt = "b"\n'), 64, ("new.sume.toml:2",)),
+    Case("not-utf-8", write("new.sume.toml", b'prompt = "\xff"\n'), 64, ("new.sume.toml:1", "UTF-8")),
+    Case("unknown-field", write("new.sume.toml", 'prompt = "a"\naspct_ratio = "1:1"\n'), 64,
          ("new.sume.toml:2:1", "aspct_ratio", "did you mean aspect_ratio?")),
-    Case("unknown-kind", file("new.sume.toml", 'kind = "vidoe"\nprompt = "a"\n'), 64, ("new.sume.toml:1", "video")),
-    Case("bad-ratio", file("new.sume.toml", 'prompt = "a"\naspect_ratio = "wide"\n'), 64, ("new.sume.toml:2", "wide")),
-    Case("too-long", file("new.sume.toml", 'kind = "video"\nprompt = "a"\nduration = 16\n'), 64,
+    Case("unknown-kind", write("new.sume.toml", 'kind = "vidoe"\nprompt = "a"\n'), 64, ("new.sume.toml:1", "video")),
+    Case("bad-ratio", write("new.sume.toml", 'prompt = "a"\naspect_ratio = "wide"\n'), 64, ("new.sume.toml:2", "wide")),
+    Case("too-long", write("new.sume.toml", 'kind = "video"\nprompt = "a"\nduration = 16\n'), 64,
          ("new.sume.toml:3", "15")),
-    Case("wrong-type", file("new.sume.toml", "prompt = 5\n"), 64, ("new.sume.toml:1",)),
+    Case("wrong-type", write("new.sume.toml", "prompt = 5\n"), 64, ("new.sume.toml:1",)),
     *(
-        Case(f"identity-{name}", file("new.sume.toml", f'prompt = "a"\n{name} = "x"\n'), 64, ("new.sume.toml:2", name))
+        Case(f"identity-{name}", write("new.sume.toml", f'prompt = "a"\n{name} = "x"\n'), 64, ("new.sume.toml:2", name))
         for name in ("workspace_id", "user_id", "email")
     ),
-    Case("identity-in-extra", file("new.sume.toml", 'prompt = "a"\n[extra]\nuser_id = "x"\n'), 64,
+    Case("identity-in-extra", write("new.sume.toml", 'prompt = "a"\n[extra]\nuser_id = "x"\n'), 64,
          ("new.sume.toml:3", "user_id")),
-    Case("identity-in-defaults", both(NEW, file("sumesync.toml", '[defaults.image]\nworkspace_id = "x"\n')), 64,
+    Case("identity-in-defaults", all_of(NEW, write("sumesync.toml", '[defaults.image]\nworkspace_id = "x"\n')), 64,
          ("sumesync.toml:2", "workspace_id")),
-    Case("empty-prompt", file("new.sume.toml", 'prompt = ""\n'), 64, ("new.sume.toml:1",)),
-    Case("blank-prompt", file("new.sume.toml", 'prompt = "  \\n "\n'), 64, ("new.sume.toml:1",)),
-    Case("no-prompt", file("new.sume.toml", 'aspect_ratio = "1:1"\n'), 64, ("new.sume.toml", "no prompt")),
-    Case("prompt-file-missing", file("new.sume.toml", 'prompt_file = "no.md"\n'), 64,
+    Case("empty-prompt", write("new.sume.toml", 'prompt = ""\n'), 64, ("new.sume.toml:1",)),
+    Case("blank-prompt", write("new.sume.toml", 'prompt = "  \\n "\n'), 64, ("new.sume.toml:1",)),
+    Case("no-prompt", write("new.sume.toml", 'aspect_ratio = "1:1"\n'), 64, ("new.sume.toml", "no prompt")),
+    Case("prompt-file-missing", write("new.sume.toml", 'prompt_file = "no.md"\n'), 64,
          ("new.sume.toml:1", "no.md")),
-    Case("prompt-file-empty", both(file("no.md", "\n\n"), file("new.sume.toml", 'prompt_file = "no.md"\n')), 64,
+    Case("prompt-file-empty", all_of(write("no.md", "\n\n"), write("new.sume.toml", 'prompt_file = "no.md"\n')), 64,
          ("new.sume.toml:1", "empty")),
-    Case("prompt-file-outside", file("new.sume.toml", 'prompt_file = "../../etc/passwd"\n'), 64,
+    Case("prompt-file-outside", write("new.sume.toml", 'prompt_file = "../../etc/passwd"\n'), 64,
          ("new.sume.toml:1", "outside the project")),
-    Case("prompt-file-absolute", file("new.sume.toml", 'prompt_file = "/etc/passwd"\n'), 64, ("new.sume.toml:1",)),
-    Case("prompt-twice", both(file("p.md", "x"), file("new.sume.toml", 'prompt = "a"\nprompt_file = "p.md"\n')), 64,
+    Case("prompt-file-absolute", write("new.sume.toml", 'prompt_file = "/etc/passwd"\n'), 64, ("new.sume.toml:1",)),
+    Case("prompt-twice", all_of(write("p.md", "x"), write("new.sume.toml", 'prompt = "a"\nprompt_file = "p.md"\n')), 64,
          ("new.sume.toml:2",)),
-    Case("key-in-a-spec", file("new.sume.toml", 'prompt = "sume_live_abcdefghijklmnop"\n'), 64,
+    Case("key-in-a-spec", write("new.sume.toml", 'prompt = "sume_live_abcdefghijklmnop"\n'), 64,
          ("new.sume.toml:1", "key")),
-    Case("output-outside", file("new.sume.toml", 'prompt = "a"\n[output]\ndir = "../.."\n'), 64,
+    Case("output-outside", write("new.sume.toml", 'prompt = "a"\n[output]\ndir = "../.."\n'), 64,
          ("new.sume.toml:3", "outside")),
-    Case("output-in-git", file("new.sume.toml", 'prompt = "a"\n[output]\ndir = ".git/hooks"\n'), 64,
+    Case("output-in-git", write("new.sume.toml", 'prompt = "a"\n[output]\ndir = ".git/hooks"\n'), 64,
          ("new.sume.toml:3", ".git")),
-    Case("output-reserved", file("new.sume.toml", 'prompt = "a"\n[output]\nname = "aux"\n'), 64,
+    Case("output-reserved", write("new.sume.toml", 'prompt = "a"\n[output]\nname = "aux"\n'), 64,
          ("new.sume.toml:3", "aux")),
-    Case("same-output", both(NEW, file("other.sume.toml", 'prompt = "b"\n[output]\nname = "New"\n')), 64,
+    Case("same-output", all_of(NEW, write("other.sume.toml", 'prompt = "b"\n[output]\nname = "New"\n')), 64,
          ("new.sume.toml:1:1", "other.sume.toml:1:1", "same files")),
-    Case("foreign-output", both(NEW, file("new.png", png("mine"))), 64, ("new.sume.toml", "new.png", "accept")),
-    Case("foreign-output-of-another-kind", both(NEW, file("new.JPG", b"mine")), 64, ("new.sume.toml", "new.JPG")),
-    Case("foreign-metadata", both(NEW, file("new.sume.json", "{}\n")), 64, ("new.sume.toml", "new.sume.json")),
-    Case("all-at-once", both(NEW, file("a.sume.toml", "prompt = 1\nx = 2\n"), file("b.sume.toml", "=\n")), 64,
+    Case("foreign-output", all_of(NEW, write("new.png", png("mine"))), 64, ("new.sume.toml", "new.png", "accept")),
+    Case("foreign-output-of-another-kind", all_of(NEW, write("new.JPG", b"mine")), 64, ("new.sume.toml", "new.JPG")),
+    Case("foreign-metadata", all_of(NEW, write("new.sume.json", "{}\n")), 64, ("new.sume.toml", "new.sume.json")),
+    Case("all-at-once", all_of(NEW, write("a.sume.toml", "prompt = 1\nx = 2\n"), write("b.sume.toml", "=\n")), 64,
          ("a.sume.toml:1", "a.sume.toml:2", "b.sume.toml:1")),
-    Case("validate-tells-too", file("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("validate",)),
-    Case("plan-tells-too", file("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("plan",)),
-    Case("check-tells-too", file("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("check",)),
+    Case("validate-tells-too", write("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("validate",)),
+    Case("plan-tells-too", write("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("plan",)),
+    Case("check-tells-too", write("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",), ("check",)),
     Case("no-such-spec", NEW, 64, ("nwe", "did you mean new.sume.toml?"), ("apply", "--yes", "nwe.sume.toml")),
     Case("no-such-tag", NEW, 64, ("autumn",), ("apply", "--yes", "--tag", "autumn")),
     # --- Settings and guards ---------------------------------------------------------------------------
-    Case("settings-invalid", both(NEW, file("sumesync.toml", "[aply]\n")), 64, ("sumesync.toml:1", "aply")),
-    Case("settings-name-an-origin", both(NEW, file("sumesync.toml", 'endpoint = "https://x.example"\n')), 64,
+    Case("settings-invalid", all_of(NEW, write("sumesync.toml", "[aply]\n")), 64, ("sumesync.toml:1", "aply")),
+    Case("settings-name-an-origin", all_of(NEW, write("sumesync.toml", 'endpoint = "https://x.example"\n')), 64,
          ("sumesync.toml:1", "SUME_API_BASE_URL")),
-    Case("guard-of-the-settings", both(NEW, file("sumesync.toml", "[apply]\nmax_jobs = 0\n")), 3,
+    Case("guard-of-the-settings", all_of(NEW, write("sumesync.toml", "[apply]\nmax_jobs = 0\n")), 3,
          ("1 paid job", "--max-jobs 1")),
-    Case("guard-of-the-command", both(NEW, spec("two", "Two.")), 3, ("2 paid jobs", "--max-jobs 2"),
+    Case("guard-of-the-command", all_of(NEW, spec("two", "Two.")), 3, ("2 paid jobs", "--max-jobs 2"),
          ("apply", "--yes", "--max-jobs", "1")),
-    Case("not-a-saved-plan", both(NEW, file("p.json", "{}")), 64, ("p.json",), ("apply", "p.json")),
+    Case("not-a-saved-plan", all_of(NEW, write("p.json", "{}")), 64, ("p.json",), ("apply", "p.json")),
     Case("no-such-saved-plan", NEW, 64, ("p.json",), ("apply", "p.json")),
     Case("no-such-command", NEW, 64, ("aply", "did you mean apply?"), ("aply",)),
     Case("no-such-option", NEW, 64, ("--force",), ("apply", "--force")),
     # --- The lock ----------------------------------------------------------------------------------------
-    Case("lock-with-markers", both(NEW, edited("sume.lock", "[[entry]]", "<<<<<<< a\n=======\n>>>>>>> b\n[[entry]]")),
+    Case("lock-with-markers", all_of(NEW, edit("sume.lock", "[[entry]]", "<<<<<<< a\n=======\n>>>>>>> b\n[[entry]]")),
          3, ("sume.lock:6", "merge conflict", "lock rebuild")),
-    Case("lock-of-a-newer-version", both(NEW, edited("sume.lock", "format_version = 1", "format_version = 2")), 3,
+    Case("lock-of-a-newer-version", all_of(NEW, edit("sume.lock", "format_version = 1", "format_version = 2")), 3,
          ("sume.lock", "format 2", "update sumesync")),
-    Case("lock-garbage", both(NEW, file("sume.lock", b"\x00\xff\x00")), 3, ("sume.lock", "lock rebuild")),
-    Case("lock-empty", both(NEW, file("sume.lock", "")), 3, ("sume.lock", "lock rebuild")),
-    Case("lock-truncated", both(NEW, edited("sume.lock", '"\nsize', "")), 3, ("sume.lock:", "lock rebuild")),
-    Case("lock-with-an-entry-twice", both(NEW, lambda s: void(s.write("sume.lock", s.read("sume.lock") + "\n" +
-         s.read("sume.lock")[s.read("sume.lock").index("[[entry]]"):]))), 3, ("sume.lock", "two entries")),
-    Case("lock-leads-outside", both(NEW, edited("sume.lock", 'path = "good.png"', 'path = "../good.png"')), 3,
+    Case("lock-garbage", all_of(NEW, write("sume.lock", b"\x00\xff\x00")), 3, ("sume.lock", "lock rebuild")),
+    Case("lock-empty", all_of(NEW, write("sume.lock", "")), 3, ("sume.lock", "lock rebuild")),
+    Case("lock-truncated", all_of(NEW, edit("sume.lock", '"\nsize', "")), 3, ("sume.lock:", "lock rebuild")),
+    Case("lock-with-an-entry-twice", all_of(NEW, lambda s: s.write("sume.lock", s.read("sume.lock") + "\n" +
+         s.read("sume.lock")[s.read("sume.lock").index("[[entry]]"):])), 3, ("sume.lock", "two entries")),
+    Case("lock-leads-outside", all_of(NEW, edit("sume.lock", 'path = "good.png"', 'path = "../good.png"')), 3,
          ("sume.lock", "../good.png")),
-    Case("lock-missing", both(NEW, gone("sume.lock")), 3, ("sume.lock is missing", "lock rebuild")),
-    Case("lock-missing-plan", both(NEW, gone("sume.lock")), 3, ("sume.lock is missing",), ("plan",)),
-    Case("lock-newer-is-not-rebuilt", edited("sume.lock", "format_version = 1", "format_version = 2"), 3,
+    Case("lock-missing", all_of(NEW, remove("sume.lock")), 3, ("sume.lock is missing", "lock rebuild")),
+    Case("lock-missing-plan", all_of(NEW, remove("sume.lock")), 3, ("sume.lock is missing",), ("plan",)),
+    Case("lock-newer-is-not-rebuilt", edit("sume.lock", "format_version = 1", "format_version = 2"), 3,
          ("format 2",), ("lock", "rebuild")),
     # --- Key, workspace, account -------------------------------------------------------------------------
-    Case("another-workspace", both(NEW, settings(workspace_id=f"{WORKSPACE}_other")), 3, ("another workspace",)),
+    Case("another-workspace", all_of(NEW, settings(workspace_id=f"{WORKSPACE}_other")), 3, ("another workspace",)),
     Case("no-key", NEW, 64, ("SUME_API_KEY",), env={"SUME_API_KEY": None}),
     Case("empty-key", NEW, 64, ("SUME_API_KEY",), env={"SUME_API_KEY": "  "}),
     Case("key-of-two-lines", NEW, 64, ("key",), env={"SUME_API_KEY": "sume_live_a\r\nX-Evil: 1"}),
     Case("wrong-key", NEW, 1, ("SUME_API_KEY",), env={"SUME_API_KEY": "sume_live_wrongwrongwrong"}),
-    Case("key-file-in-the-project", both(NEW, file("key.txt", "sume_live_decoydecoydecoy\n")), 64,
+    Case("key-file-in-the-project", all_of(NEW, write("key.txt", "sume_live_decoydecoydecoy\n")), 64,
          ("key.txt", "inside the project"), ("apply", "--yes", "--api-key-file", "key.txt")),
     Case("key-file-missing", NEW, 64, ("no-key.txt",), ("apply", "--yes", "--api-key-file", "../no-key.txt")),
-    Case("no-credits", both(NEW, settings(credits=4)), 1, ("new.sume.toml", "insufficient_credits", "add credits"),
+    Case("no-credits", all_of(NEW, settings(credits=4)), 1, ("new.sume.toml", "insufficient_credits", "add credits"),
          posts=1),
-    Case("no-credits-stops-the-batch", both(*(spec(f"n{i}", f"N {i}.") for i in range(20)), settings(credits=4)), 1,
+    Case("no-credits-stops-the-batch", all_of(*(spec(f"n{i}", f"N {i}.") for i in range(20)), settings(credits=4)), 1,
          ("insufficient_credits", "not submitted"), posts=4),
     Case("http-origin", NEW, 64, ("SUME_API_BASE_URL", "http"), env={"SUME_API_BASE_URL": "http://sume.example/api/v1"}),
     Case("origin-with-a-query", NEW, 64, ("SUME_API_BASE_URL",),
          env={"SUME_API_BASE_URL": "https://sume.example/api/v1?key=secret"}),
     # --- Commands that change one thing ------------------------------------------------------------------
     Case("accept-without-media", NEW, 64, ("new.sume.toml", "no media"), ("accept", "new")),
-    Case("retake-of-an-invalid-spec", file("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",),
+    Case("retake-of-an-invalid-spec", write("new.sume.toml", "prompt = 1\n"), 64, ("new.sume.toml:1",),
          ("retake", "new")),
     Case("new-over-a-spec", NEW, 3, ("new.sume.toml", "already"), ("new", "image", "new")),
     Case("new-of-no-kind", NEW, 64, ("vidoe", "video"), ("new", "vidoe", "clip")),

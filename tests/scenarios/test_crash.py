@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -13,10 +12,8 @@ import pytest
 from sumesync.sandbox.settings import Idempotency
 
 from .conftest import Maker
-from .stage import KILLED, Stage
+from .stage import FORKS, KILLED, POST, Stage
 
-POST = {"method": "POST", "route": "/images/generations"}
-FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from .conftest import Maker
-from .stage import Stage, png
-
-POST = {"method": "POST", "route": "/images/generations"}
-MEDIA = {"method": "GET", "route": "media"}
+from .stage import MEDIA, POST, Stage, png
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import sys
 import pytest
 
 from .conftest import Maker
-from .stage import Stage
-
-POST = {"method": "POST", "route": "/images/generations"}
+from .stage import POST, Stage
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ import pytest
 from sumesync.sandbox.settings import Idempotency
 
 from .conftest import Maker
-from .stage import KILLED, Stage
-
-POST = {"method": "POST", "route": "/images/generations"}
+from .stage import KILLED, POST, Stage
 
 
 def lose(make: Maker, fault: dict[str, object], charged: int, **settings: object) -> Stage:
