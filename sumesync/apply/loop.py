@@ -41,7 +41,7 @@ class Loop:
         except LocalStateError as error:
             self._ground.outcome.refused = Trouble(None, error.what, error.hint)
             self._drain()
-        except Exception:
+        except Exception:  # whatever it is, what is being paid for gets its answer written down first
             self._drain()
             raise
         finally:
