@@ -38,7 +38,7 @@ def test_two_hundred_specs_one_after_another_change(many: Stage) -> None:
     assert not many.journal()
 
     lock, asked = many.read("sume.lock"), len(many.world.requests)
-    assert "Nothing to do: 200 specs" in many.run("apply", "--yes", code=0).out
+    assert "Nothing to do: 200 specs" in many.here("apply", "--yes", code=0).out
     assert many.read("sume.lock") == lock
     assert len(many.world.requests) == asked, "nothing to do asks nobody"
 

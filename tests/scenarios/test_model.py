@@ -20,7 +20,7 @@ from sumesync.sandbox.settings import Idempotency
 
 from .stage import KILLED, Stage, Sume, png
 
-EXAMPLES = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 25
+EXAMPLES = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 15
 NAMES = st.sampled_from(["one", "two", "deep/three", "deep/four"])
 PROMPTS = st.sampled_from(["A jar.", "A lid.", "A hand.", "A shelf."])
 BRANCHES = st.sampled_from(["main", "side"])
