@@ -195,3 +195,32 @@ def test_without_metadata_nothing_is_guessed() -> None:
 def test_history_is_in_it() -> None:
     text = metadata.render(RED, entry(RED, job("j"), history=(past(HERO, HERO_JOB),)))
     assert [table["fingerprint"] for table in json.loads(text)["history"]] == [HERO.fingerprint]
+
+
+TOLD = json.loads(metadata.render(HERO, HERO_DONE))
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("{", False),
+        ("[]", False),
+        (json.dumps({**TOLD, "format_version": 2}), False),
+        (json.dumps({**TOLD, "spec": 1}), True),
+        (json.dumps({"format_version": 1, "spec": 1}), False),
+        (json.dumps({"format_version": 1, "fingerprint": TOLD["fingerprint"]}), False),
+    ],
+)
+def test_what_does_not_read_has_a_digest_all_the_same(text: str, ours: bool) -> None:
+    found = metadata.read(text)
+    assert (found.digest, found.ours, found.entry) == (metadata.digest(text), ours, None)
+
+
+@pytest.mark.parametrize("variant", ["a/b", "../x", "..", "a\\b", "con", 1, None])
+def test_a_variant_that_is_no_plain_name_is_refused(variant: object) -> None:
+    assert metadata.read(json.dumps({**TOLD, "variant": variant})).entry is None
+
+
+def test_what_reads_has_the_digest_of_its_text() -> None:
+    text = metadata.render(HERO, HERO_DONE)
+    assert metadata.read(text).digest == metadata.digest(text) == metadata.digest(text.replace("\n", "\r\n"))
