@@ -224,3 +224,16 @@ def test_a_variant_that_is_no_plain_name_is_refused(variant: object) -> None:
 def test_what_reads_has_the_digest_of_its_text() -> None:
     text = metadata.render(HERO, HERO_DONE)
     assert metadata.read(text).digest == metadata.digest(text) == metadata.digest(text.replace("\n", "\r\n"))
+
+
+def test_the_prompt_is_first_and_the_rest_by_name_at_every_depth() -> None:
+    spec = replace(HERO, request={"z": 1, "a": [{"d": 1, "c": 2}], "prompt": "A cup", "b": {"y": 1, "prompt": "x"}})
+    request = json.loads(metadata.render(spec, HERO_DONE))["request"]
+    assert json.dumps(request) == '{"prompt": "A cup", "a": [{"c": 2, "d": 1}], "b": {"prompt": "x", "y": 1}, "z": 1}'
+
+
+@pytest.mark.parametrize(("field", "value"), [("take", "2"), ("take", None), ("request", []), ("request", "x")])
+def test_a_take_or_a_request_that_is_none_counts_as_not_said(field: str, value: object) -> None:
+    found = metadata.read(json.dumps({**TOLD, field: value}))
+    assert found.take == 1
+    assert found.request == (None if field == "request" else HERO.request)
