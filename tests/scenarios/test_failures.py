@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.reliability.machine import Fast, machine
+
 from .conftest import Maker
 from .stage import MEDIA, POST, Stage, png
 
@@ -101,7 +103,8 @@ def test_one_failure_does_not_keep_the_others_from_their_media(make: Maker) -> N
 def test_a_download_that_fails_twice_is_tried_again_with_a_fresh_url(make: Maker) -> None:
     stage = make({**MEDIA, "answer": {"status": 500, "body": "no", "type": "text/plain"}, "times": 2})
     stage.spec("hero", "A jar.")
-    result = stage.here("apply", "--yes", code=0)
+    with machine(Fast()):
+        result = stage.here("apply", "--yes", code=0)
     assert result.err.count("trying again") == 2
     stage.all_there("hero")
     assert len(stage.charges()) == 1
