@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from sumesync.answers import Accepted, NotSent, Refused, Throttled, Unclear
+from sumesync.answers import Accepted, NotSent, Refused, Throttled
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.core import request
@@ -113,7 +113,7 @@ class Payments:
                 self._on_not_sent(action, errand, payment.submission, detail)
             case Refused() as refused:
                 self._on_refused(action, refused)
-            case Unclear():
+            case _:  # Unclear, the only one left
                 self._on_unknown(action, payment.submission)
 
     def _on_accepted(self, action: Action, errand: Errand, payment: Payment, job_ids: tuple[str, ...]) -> None:
