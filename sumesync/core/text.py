@@ -92,7 +92,7 @@ def forms_of(secret: str) -> frozenset[str]:
     """How ``secret`` looks in other people's text: plain, percent-encoded, JSON-escaped, in hexadecimal, and in
     base64 wherever in the encoded text it begins."""
     data = secret.encode("utf-8", "replace")
-    forms = {secret, quote(secret, safe=""), unquote(secret), data.hex(), "".join(f"%{byte:02x}" for byte in data)}
+    forms = {secret, quote(data, safe=""), unquote(secret), data.hex(), "".join(f"%{byte:02x}" for byte in data)}
     forms |= {json.dumps(secret)[1:-1], "".join(f"\\u{ord(char):04x}" for char in secret)}
     for before in range(3):
         # The letters that also depend on a neighbour are left out.

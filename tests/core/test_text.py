@@ -281,3 +281,4 @@ def test_a_secret_that_came_percent_encoded_is_known_plain() -> None:
 def test_forms_too_short_to_tell_from_words_are_left_out() -> None:
     assert forms_of("abc") == {"616263", "%61%62%63", r"\u0061\u0062\u0063"}
     assert "abcdef" in forms_of("abcdef")
+    assert "key\udce9key" in forms_of("key\udce9key")  # an environment variable with a byte that is no UTF-8
