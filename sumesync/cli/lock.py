@@ -1,4 +1,4 @@
-"""``lock rebuild``: sume.lock made again from what is there. Free."""
+"""``lock``: rebuild makes sume.lock again from what is there; merge and resolve have a file of their own. Free."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sumesync.cli import options, wiring
+from sumesync.cli.merge import merge, resolve
 from sumesync.cli.options import Common
 from sumesync.core import paths
 from sumesync.core.rebuild import count_jobs, known_as, rebuild, salvage
@@ -21,9 +22,13 @@ from sumesync.errors import LocalStateError
 from sumesync.render import machine
 
 
-@click.group(short_help="Make sume.lock again from what is there.")
+@click.group(short_help="Merge sume.lock, or make it again from what is there.")
 def lock() -> None:
     """Work on sume.lock itself."""
+
+
+lock.add_command(merge)
+lock.add_command(resolve)
 
 
 @lock.command("rebuild")

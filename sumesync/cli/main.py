@@ -101,7 +101,7 @@ _HELP = {
     "accept": "Say that the media that is there satisfies the spec. Free.",
     "retake": "Ask for another generation of the same request: raises take.",
     "resolve": "Settle a paid request whose outcome is unknown.",
-    "lock": "Make sume.lock again from what is there.",
+    "lock": "Merge sume.lock, or make it again from what is there.",
     "me": "Show whose key this is.",
     "credits": "Show the balance and the capacity.",
     "schema": "Print a JSON Schema, for editors and programs.",

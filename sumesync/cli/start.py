@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sumesync.cli.options import Common
 from sumesync.core import paths
 from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS
 from sumesync.core.text import printable, suggest
-from sumesync.disk import atomic, schemas
+from sumesync.disk import atomic, git, schemas
 from sumesync.disk import project as projects
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.errors import LocalStateError, UsageError
@@ -36,21 +36,48 @@ max_jobs = 100  # a plan of more paid jobs is refused unless --max-jobs says oth
 """
 _SANDBOX = 'endpoint = "sandbox"  # a local Sume: no key, no cost. Remove this line to use the real one.\n'
 _IGNORED = ("# sumesync", "/.sume/", ".sumesync-*.part")
+_DRIVER = "sumesync lock merge %O %A %B %P"
+_ATTRIBUTES = (
+    "# sumesync",
+    f"{paths.LOCK_NAME} merge=sumesync linguist-generated text eol=lf",
+    f"*{paths.METADATA_SUFFIX} merge=sumesync linguist-generated text eol=lf",
+)
+_LFS = tuple(f"*{suffix} filter=lfs diff=lfs merge=lfs -text" for suffix in sorted(paths.MEDIA_SUFFIXES))
 _PROMPT = '"Say what to make, in words."'
 
 
 @click.command()
 @click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--sandbox", "in_sandbox", is_flag=True, help="Make a project that uses the sandbox.")
+@click.option("--git", "with_git", is_flag=True, help="Set up git's merges of sume.lock; in a project too, each clone.")
+@click.option("--lfs", "with_lfs", is_flag=True, help="With --git: let git-lfs keep the media.")
 @options.common
-def init(common: Common, directory: Path, in_sandbox: bool) -> None:
-    """Make DIRECTORY (this one unless named) a project: sumesync.toml, sume.lock, and lines in .gitignore."""
+def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with_lfs: bool) -> None:
+    """Make DIRECTORY (this one unless named) a project: sumesync.toml, sume.lock, and lines in .gitignore.
+
+    With --git, .gitattributes says how sume.lock is merged, and this clone's git learns the driver: then
+    branches that paid for the same spec merge by themselves. That second half is each clone's own.
+    """
+    if with_lfs and not with_git:
+        raise UsageError("--lfs goes with --git", "sumesync init --git --lfs")
     root = common.folder / directory
     atomic.make_folder(root)
     root = root.resolve()
     home = projects.home(root)
-    if home.config.exists():
+    if with_git and not home.in_git:
+        raise UsageError(f"{printable(str(root))} is in no git repository", "run first: git init")
+    if home.config.exists() and not with_git:
         raise UsageError(f"{printable(str(home.config))} is there already", "this is a project; try: sumesync plan")
+    made = [] if home.config.exists() else _make(root, home, in_sandbox)
+    made += _set_up_git(root, with_lfs) if with_git else []
+    if common.talk.as_json:
+        common.talk.out(machine.dump({"root": str(root), "made": made}))
+    common.talk.say(f"Set up {printable(str(root))}: {', '.join(made) or 'all of it was there'}.")
+    common.talk.say("Next: sumesync new image hero, edit hero.sume.toml, then sumesync plan.")
+
+
+def _make(root: Path, home: projects.Home, in_sandbox: bool) -> list[str]:
+    """What a project needs; the names of what was made."""
     made = [paths.CONFIG_NAME]
     locks = LockFile(root)
     if locks.exists():
@@ -59,20 +86,31 @@ def init(common: Common, directory: Path, in_sandbox: bool) -> None:
         locks.create(new_lineage(), None)
         made.append(paths.LOCK_NAME)
     atomic.write(home.config, _CONFIG.format(endpoint=_SANDBOX if in_sandbox else "").encode())
-    if _ignore(root):
+    if _add_lines(root / ".gitignore", _IGNORED):
         made.append(".gitignore")
-    if common.talk.as_json:
-        common.talk.out(machine.dump({"root": str(root), "made": made}))
-    common.talk.say(f"Made a project in {printable(str(root))}: {', '.join(made)}.")
-    common.talk.say("Next: sumesync new image hero, edit hero.sume.toml, then sumesync plan.")
+    return made
 
 
-def _ignore(root: Path) -> bool:
-    """Add our lines to ``.gitignore``; what is there stays."""
-    path = root / ".gitignore"
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    missing = [line for line in _IGNORED if line not in before.splitlines()]
-    if missing == [_IGNORED[0]] or not missing:
+def _set_up_git(root: Path, with_lfs: bool) -> list[str]:
+    """The merge driver, and which files it is for. The driver's command stands in git's own configuration, which no
+    pull request can write; without it git merges as text, and ``lock resolve`` mends what that leaves."""
+    lines = [*_ATTRIBUTES, *(_LFS if with_lfs else ())]
+    made = [".gitattributes"] if _add_lines(root / ".gitattributes", lines) else []
+    if git.configured(root, "merge.sumesync.driver") != _DRIVER:
+        git.configure(root, "merge.sumesync.name", "sumesync: keeps what both sides paid for")
+        git.configure(root, "merge.sumesync.driver", _DRIVER)
+        made.append("the merge driver (in this clone's .git/config)")
+    return made
+
+
+def _add_lines(path: Path, lines: Sequence[str]) -> bool:
+    """Add lines to a file of git's, the first of them a heading; what is there stays."""
+    try:
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError:
+        raise LocalStateError(f"{path.name} is not text", "mend it, then run this again") from None
+    missing = [line for line in lines if line not in before.splitlines()]
+    if missing in ([lines[0]], []):
         return False
     gap = "" if not before or before.endswith("\n") else "\n"
     atomic.write(path, (before + gap + "\n".join(missing) + "\n").encode())

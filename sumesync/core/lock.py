@@ -51,10 +51,9 @@ def read(text: str) -> LockText:
     text = text.replace("\r\n", "\n")
     if marker := _MARKER.search(text):
         line = text.count("\n", 0, marker.start()) + 1
-        raise LockFault(
-            f"{paths.LOCK_NAME}:{line}: merge conflict markers",
-            "run: sumesync lock rebuild (it keeps what both sides paid for)",
-        )
+        mend = "lock resolve" if marker[1].startswith("<") else "lock rebuild"  # what is torn has no sides
+        hint = f"run: sumesync {mend} (it keeps what both sides paid for)"
+        raise LockFault(f"{paths.LOCK_NAME}:{line}: merge conflict markers", hint)
     try:
         document = tomli.loads(text)
     except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:

@@ -51,6 +51,16 @@ def salvage(text: str) -> Salvage:
     return Salvage(lineage[1] if lineage else None, workspace[1] if workspace else None, tuple(found), lost)
 
 
+def sides(text: str) -> tuple[str, str, str] | None:
+    """The base, ours and theirs of a text with merge markers; None where it has none. The base is "" unless git wrote
+    it between them (``merge.conflictStyle`` diff3 or zdiff3)."""
+    text = text.replace("\r\n", "\n")
+    if not re.search(r"^<{7}( |$)", text, re.MULTILINE):
+        return None
+    has_base = re.search(r"^\|{7}( |$)", text, re.MULTILINE)
+    return (_side(text, "base") if has_base else ""), _side(text, "ours"), _side(text, "theirs")
+
+
 def _side(text: str, wanted: str) -> str:
     """One side of every merge conflict in ``text``, and what is outside of them."""
     kept = []

@@ -100,6 +100,33 @@ def hidden(root: Path, pattern: str) -> frozenset[str]:
     return frozenset(line.removeprefix("S ") for line in said.split("\0") if line.startswith("S "))
 
 
+def conflicts(root: Path, patterns: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    """Files below ``root`` that match and that git has in conflict: their base, ours and theirs; "" where a side has no
+    such file."""
+    asked = ["ls-files", "-z", "--unmerged", "--", *patterns]
+    said = _run(root, asked, "git does not say what is in conflict")
+    found: dict[str, list[str]] = {}
+    for line in filter(None, said.split("\0")):
+        facts, _, path = line.partition("\t")
+        _, object_id, stage = facts.split(" ")
+        found.setdefault(path, ["", "", ""])[int(stage) - 1] = _blob(root, object_id)
+    return {path: (base, ours, theirs) for path, (base, ours, theirs) in found.items()}
+
+
+def _blob(root: Path, object_id: str) -> str:
+    return _run(root, ["cat-file", "blob", object_id], "git does not show a file that is in conflict")
+
+
+def configure(root: Path, name: str, value: str) -> None:
+    """Set a value in the repository's own configuration, which no pull request can write."""
+    _run(root, ["config", "--local", name, value], "git does not take a setting")
+
+
+def configured(root: Path, name: str) -> str:
+    """A value of git's configuration; "" where it has none."""
+    return _run(root, ["config", "--get", name], "git does not tell its settings", none=1).strip()
+
+
 def _run(root: Path, arguments: Sequence[str], failed: str, asked: str = "", none: int = 0) -> str:
     """What git answers to ``asked``; ``none`` is its exit code for "no such files"."""
     command = ["git", *_OUR_OWN, "-C", str(root), *arguments]

@@ -194,7 +194,7 @@ REFUSED = [
         "merge markers",
         changed("[[entry]]\n", "<<<<<<< HEAD\n[[entry]]\n"),
         "sume.lock:6: merge conflict markers",
-        "sumesync lock rebuild",
+        "sumesync lock resolve",
     ),
     ("only the middle marker", changed("[[entry]]\n", "=======\n[[entry]]\n"), "merge conflict markers", HINT),
     ("markers of diff3", changed("[[entry]]\n", "||||||| base\n[[entry]]\n"), "merge conflict markers", HINT),
