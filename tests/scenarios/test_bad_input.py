@@ -105,7 +105,7 @@ CASES = [
     Case("no-such-option", NEW, 64, ("--force",), ("apply", "--force")),
     # --- The lock ----------------------------------------------------------------------------------------
     Case("lock-with-markers", all_of(NEW, edit("sume.lock", "[[entry]]", "<<<<<<< a\n=======\n>>>>>>> b\n[[entry]]")),
-         3, ("sume.lock:6", "merge conflict", "lock rebuild")),
+         3, ("sume.lock:6", "merge conflict", "lock resolve")),
     Case("lock-of-a-newer-version", all_of(NEW, edit("sume.lock", "format_version = 1", "format_version = 2")), 3,
          ("sume.lock", "format 2", "update sumesync")),
     Case("lock-garbage", all_of(NEW, write("sume.lock", b"\x00\xff\x00")), 3, ("sume.lock", "lock rebuild")),
