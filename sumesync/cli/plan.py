@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from sumesync.core.action import Plan, Verb
 from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
 from sumesync.disk import atomic
+from sumesync.disk import project as projects
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
-from sumesync.render import human, machine
+from sumesync.render import github, human, machine, markdown
+from sumesync.render.style import plain
 
 
 @click.command()
@@ -51,6 +54,13 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 @click.option(
     "--out", "out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for apply."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "github"]),
+    default="text",
+    help="markdown: a comment for a pull request; github: notes at the specs' lines.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
@@ -64,6 +74,7 @@ def plan(
     paths: tuple[str, ...],
     tags: tuple[str, ...],
     out: Path | None,
+    form: str,
     exit_code: bool,
     **asked: Any,
 ) -> None:
@@ -85,6 +96,10 @@ def plan(
         _save(common, out, saved)
     if common.talk.as_json:
         common.talk.out(machine.dump(document))
+    elif form == "markdown":
+        common.talk.out(markdown.plan(plan_, replace(view(common, session), style=plain)), newline=False)
+    elif form == "github":
+        common.talk.out(github.plan(plan_, projects.folder_in_git(session.place.home.root)), newline=False)
     else:
         common.talk.out(human.plan(plan_, view(common, session)), newline=False)
         advise(common, plan_, out)

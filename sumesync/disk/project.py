@@ -69,6 +69,15 @@ def home(root: Path) -> Home:
     return Home(root, common / _STATE if common else root / _PRIVATE, common is not None)
 
 
+def folder_in_git(root: Path) -> str:
+    """The project's folder as its repository names it; "" at the top, and outside git."""
+    for top in (root, *root.parents):
+        if (top / ".git").exists():
+            relative = root.relative_to(top).as_posix()
+            return "" if relative == "." else relative
+    return ""
+
+
 def make_private(home_: Home) -> None:
     """Make ``.sume``, which tells git to ignore it."""
     inside(home_.root, f"{_PRIVATE}/{SANDBOX}")  # a committed link there would lead our writes elsewhere

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from dataclasses import dataclass
 
 from sumesync.core.action import Change
 from sumesync.core.text import count, printable
@@ -15,15 +16,25 @@ _VALUE = 72
 _WORDS = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of words of two texts: common to both (the middle of a long one left out), or what went and what came."""
+
+    common: str = ""
+    gone: str = ""
+    come: str = ""
+
+
 def from_to(change: Change, style: Style) -> str:
     """One field of a request, on one line; of a long text only the words that differ."""
     name = printable(change.field)
     if isinstance(change.before, str) and isinstance(change.after, str) and len(change.before + change.after) > 50:
         return f"{name}: {words(change.before, change.after, style)}"
-    return f"{name}: {_value(change.before)} → {_value(change.after)}"
+    return f"{name}: {shown_value(change.before)} → {shown_value(change.after)}"
 
 
-def _value(value: Json) -> str:
+def shown_value(value: Json) -> str:
+    """A value of a request, cut to a line."""
     if value is None:
         return "(not set)"
     return printable(json.dumps(value, ensure_ascii=False), _VALUE)
@@ -31,28 +42,40 @@ def _value(value: Json) -> str:
 
 def words(before: str, after: str, style: Style) -> str:
     """A word diff on one line: ``… on a [-white-]{+marble+} counter``. Long common runs are left out."""
-    old, new = re.findall(r"\S+\s*", before), re.findall(r"\S+\s*", after)
-    if len(old) + len(new) > _WORDS:
-        # Finding the best match takes time with the square of the length.
-        sizes = f"{count(len(old), 'word')} to {count(len(new), 'word')}"
-        return f"rewritten, from {sizes}; it began {_value(before)}"
+    runs = diff(before, after)
+    if runs is None:
+        sizes = f"{count(len(_words_of(before)), 'word')} to {count(len(_words_of(after)), 'word')}"
+        return f"rewritten, from {sizes}; it began {shown_value(before)}"
     parts = []
+    for run in runs:
+        parts.append(printable(run.common))
+        parts.append(style(f"[-{printable(run.gone, 400)}-]", fg="red") if run.gone else "")
+        parts.append(style(f"{{+{printable(run.come, 400)}+}}", fg="green") if run.come else "")
+    return " ".join(part for part in parts if part)
+
+
+def diff(before: str, after: str) -> list[Run] | None:
+    """The runs of words in which two texts differ, and those between; None where they are too long to compare."""
+    old, new = _words_of(before), _words_of(after)
+    if len(old) + len(new) > _WORDS:
+        return None  # finding the best match takes time with the square of the length
+    runs = []
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        gone, come = printable("".join(old[i1:i2]).strip(), 400), printable("".join(new[j1:j2]).strip(), 400)
         if tag == "equal":
-            parts.append(_common(old[i1:i2], i1 == 0, i2 == len(old)))
-            continue
-        if gone:
-            parts.append(style(f"[-{gone}-]", fg="red"))
-        if come:
-            parts.append(style(f"{{+{come}+}}", fg="green"))
-    return " ".join(part for part in parts if part)
+            runs.append(Run(common=_common(old[i1:i2], i1 == 0, i2 == len(old))))
+        else:
+            runs.append(Run(gone="".join(old[i1:i2]).strip(), come="".join(new[j1:j2]).strip()))
+    return runs
+
+
+def _words_of(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)
 
 
 def _common(run: list[str], first: bool, last: bool) -> str:
     if len(run) <= 8:
-        return printable("".join(run).strip())
-    head = "" if first else printable("".join(run[:3]).strip()) + " "
-    tail = "" if last else " " + printable("".join(run[-3:]).strip())
+        return "".join(run).strip()
+    head = "" if first else "".join(run[:3]).strip() + " "
+    tail = "" if last else " " + "".join(run[-3:]).strip()
     return f"{head}…{tail}"

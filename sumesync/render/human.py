@@ -104,7 +104,7 @@ def _action(action: Action, view: View, width: int) -> list[str]:
         _line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)
     ]
     lines += [f"      {from_to(change, view.style)}" for change in action.changes]
-    lines += [f"      {line}" for line in _losses(action)]
+    lines += [f"      {line}" for line in losses(action)]
     if action.hint:
         lines.append("      " + view.style(printable(action.hint), dim=True))
     return lines
@@ -125,7 +125,7 @@ def what_of(wanted: Wanted, kinds: Kinds) -> str:
     return " ".join([wanted.kind, *values])
 
 
-def _losses(action: Action) -> Iterator[str]:
+def losses(action: Action) -> Iterator[str]:
     """Every file that will not be there afterwards as it is now."""
     moved = {place.source: place.target for place in action.places} if action.verb is Verb.MOVE else {}
     for path in action.removes:
