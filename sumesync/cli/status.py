@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from sumesync.cli import options, scope, wiring
@@ -80,9 +82,10 @@ def _row_json(action: Action, entry: Entry | None) -> dict[str, object]:
 
 @click.command()
 @options.some
+@click.option("--allow-pending", is_flag=True, help="What a later apply does by itself is no finding.")
 @options.project
 @options.common
-def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_pending: bool) -> None:
     """For CI: fail when specs, lock, metadata and media disagree, and name the command that mends each.
 
     \b
@@ -91,6 +94,9 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None
     """
     session = wiring.look(wiring.find(common, paths))
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
+    later = len(plan_.work) if allow_pending else 0
+    if allow_pending:
+        plan_ = needing_a_person(plan_)
     found = list(_findings(plan_))
     codes = plan_.codes()
     code = first_of(codes)
@@ -108,8 +114,17 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None
     if codes:
         talk.say(f"\n{count(len(found), 'finding')}.")
         raise Quit(code)
+    if later:
+        talk.say(f"Nothing wrong; {count(later, 'spec')} for a later apply (see: sumesync plan).")
+        return
     kept = count(len(plan_.actions), "spec")
     talk.say(f"All agree: {kept}, the lock, the metadata and the media.")
+
+
+def needing_a_person(plan_: Plan) -> Plan:
+    """``plan_`` without what apply does by itself: what is left is wrong, or waits for a decision."""
+    waiting = (action for action in plan_.actions if action.edited or not (action.pays or action.free))
+    return replace(plan_, actions=tuple(waiting), orphans=(), collects=())
 
 
 def _what(action: Action) -> str:
