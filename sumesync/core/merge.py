@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sumesync.core import lock as locks
@@ -45,13 +46,30 @@ def merge_entries(base: Entry | None, ours: Entry | None, theirs: Entry | None) 
     if ours is None or theirs is None or ours == theirs:
         return ours or theirs
     now, other = (theirs, ours) if _standing(theirs.present) > _standing(ours.present) else (ours, theirs)
-    return take_over(now, other, now.key, now.present)
+    return take_over(now, other, now.key, _apart(now.present, other.present))
+
+
+def _apart(now: Past, other: Past) -> Past:
+    """``now``, its last jobs as a later attempt where ``other`` has others of the same request: two machines paid for
+    it at the same time. One attempt is what the entry stands for, and the other stays known."""
+    same = (now.fingerprint, now.endpoint) == (other.fingerprint, other.endpoint)
+    mine, theirs = _last(now), _last(other)
+    if not same or not mine or not theirs or mine & {job.id for job in other.jobs} or theirs & {j.id for j in now.jobs}:
+        return now
+    later = 1 + max(job.attempt for job in (*now.jobs, *other.jobs))
+    return replace(now, jobs=tuple(replace(job, attempt=later) if job.id in mine else job for job in now.jobs))
+
+
+def _last(past: Past) -> set[str]:
+    """The jobs of the last attempt."""
+    last = max((job.attempt for job in past.jobs), default=0)
+    return {job.id for job in past.jobs if job.attempt == last}
 
 
 def _standing(past: Past) -> int:
     """How far a request came: what a person accepted, what is completed, what is under way, the rest."""
-    last = max((job.attempt for job in past.jobs), default=0)
-    states = {job.state for job in past.jobs if job.attempt == last}
+    last = _last(past)
+    states = {job.state for job in past.jobs if job.id in last}
     if past.accepted:
         return 3
     if states and states <= {JobState.COMPLETED, JobState.GONE}:

@@ -68,6 +68,16 @@ def test_one_job_that_ended_on_one_side_has_ended() -> None:
     assert states(merged) == {"job_hero": JobState.COMPLETED}
 
 
+def test_of_two_purchases_of_one_request_ours_stands_and_theirs_is_known() -> None:
+    theirs = entry(HERO, replace(HERO_DONE.jobs[0], id="job_theirs"))
+    merged = merge_entries(None, HERO_DONE, theirs)
+    assert merged is not None
+    assert [(job.id, job.attempt) for job in merged.jobs] == [("job_theirs", 1), ("job_hero", 2)]
+    again = merge_entries(HERO_DONE, merged, theirs)
+    assert again is not None
+    assert [(job.id, job.attempt) for job in again.jobs] == [("job_theirs", 1), ("job_hero", 2)]
+
+
 def test_two_workspaces_are_not_merged() -> None:
     with pytest.raises(LockFault, match="two workspaces"):
         merge_locks(None, lock(HERO_DONE, workspace=WORKSPACE), lock(RED_DONE, workspace="sha256:" + "0" * 64))

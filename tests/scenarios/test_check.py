@@ -27,4 +27,8 @@ def test_what_needs_a_person_is_not_allowed_to_wait(stage: Stage) -> None:
     assert "sumesync accept hero.sume.toml" in found.out
     stage.write("bad.sume.toml", 'promt = "x"\n')
     found = stage.here("check", "--allow-pending", "--json", code=64)
-    assert [finding["path"] for finding in found.json["findings"]] == ["bad.sume.toml:1:1", "bad.sume.toml:1:1", "hero.sume.toml"]
+    assert [finding["path"] for finding in found.json["findings"]] == [
+        "bad.sume.toml:1:1",
+        "bad.sume.toml:1:1",
+        "hero.sume.toml",
+    ]
