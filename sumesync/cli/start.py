@@ -12,9 +12,10 @@ import click
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.core import paths
+from sumesync.core.decide import quoted
 from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS
 from sumesync.core.text import printable, suggest
-from sumesync.disk import atomic, git, schemas
+from sumesync.disk import atomic, git, schemas, shipped
 from sumesync.disk import project as projects
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.errors import LocalStateError, UsageError
@@ -51,8 +52,9 @@ _PROMPT = '"Say what to make, in words."'
 @click.option("--sandbox", "in_sandbox", is_flag=True, help="Make a project that uses the sandbox.")
 @click.option("--git", "with_git", is_flag=True, help="Set up git's merges of sume.lock; in a project too, each clone.")
 @click.option("--lfs", "with_lfs", is_flag=True, help="With --git: let git-lfs keep the media.")
+@click.option("--github", "with_github", is_flag=True, help="Write a workflow: plan on pull requests, apply on merge.")
 @options.common
-def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with_lfs: bool) -> None:
+def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with_lfs: bool, with_github: bool) -> None:
     """Make DIRECTORY (this one unless named) a project: sumesync.toml, sume.lock, and lines in .gitignore.
 
     With --git, .gitattributes says how sume.lock is merged, and this clone's git learns the driver: then
@@ -66,10 +68,11 @@ def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with
     home = projects.home(root)
     if with_git and not home.in_git:
         raise UsageError(f"{printable(str(root))} is in no git repository", "run first: git init")
-    if home.config.exists() and not with_git:
+    if home.config.exists() and not (with_git or with_github):
         raise UsageError(f"{printable(str(home.config))} is there already", "this is a project; try: sumesync plan")
     made = [] if home.config.exists() else _make(root, home, in_sandbox)
     made += _set_up_git(root, with_lfs) if with_git else []
+    made += _write_workflow(root) if with_github else []
     if common.talk.as_json:
         common.talk.out(machine.dump({"root": str(root), "made": made}))
     common.talk.say(f"Set up {printable(str(root))}: {', '.join(made) or 'all of it was there'}.")
@@ -101,6 +104,23 @@ def _set_up_git(root: Path, with_lfs: bool) -> list[str]:
         git.configure(root, "merge.sumesync.driver", _DRIVER)
         made.append("the merge driver (in this clone's .git/config)")
     return made
+
+
+def _write_workflow(root: Path) -> list[str]:
+    """The workflow, where GitHub looks for it: at the top of the repository. One that is there stays."""
+    folder = projects.folder_in_git(root)
+    top = root.parents[folder.count("/")] if folder else root
+    path = top / ".github" / "workflows" / "sumesync.yml"
+    if path.exists():
+        return []
+    text = shipped.text(*shipped.WORKFLOW, "the workflow")
+    # Of a project that is not at the top the steps must say where it is.
+    text = text.replace("{ mode: plan }", f"{{ mode: plan, folder: {folder} }}") if folder else text
+    text = text.replace("mode: apply\n", f"mode: apply\n          folder: {folder}\n") if folder else text
+    text = text.replace("check --allow-pending", f"check --allow-pending -C {quoted(folder)}") if folder else text
+    atomic.make_folder(path.parent)
+    atomic.write(path, text.encode())
+    return [path.relative_to(top).as_posix()]
 
 
 def _add_lines(path: Path, lines: Sequence[str]) -> bool:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from sumesync.core.kinds import kinds_of
 from sumesync.core.spec import Schemas
-from sumesync.errors import LocalStateError
+from sumesync.disk import shipped
 
 NAMES: Final = ("spec", "config", "lock", "metadata", "plan")
 
 
 def text(name: str) -> str:
     """The text of a schema, as it was shipped."""
-    package = Path(__file__).resolve().parent.parent
-    # A wheel carries them inside the package; an editable install and a checkout have them beside it.
-    for folder in (package / "_schemas", package.parent / "schemas"):
-        path = folder / f"{name}.schema.json"
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise LocalStateError(f"the schema {name} is missing from this installation", "reinstall sumesync")
+    file = f"{name}.schema.json"
+    return shipped.text(f"_schemas/{file}", f"schemas/{file}", f"the schema {name}")
 
 
 @cache

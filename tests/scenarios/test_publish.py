@@ -111,3 +111,71 @@ def test_nothing_is_paid_for_where_nothing_may_be_pushed(stage: Stage, remote: P
     assert done.returncode == 3
     assert "nothing was paid for" in done.stderr
     assert publish(stage, "pull", "main").returncode == 64
+
+
+GH = """#!/bin/sh
+# Stands for GitHub's command: notes what it is asked, knows one comment of ours where COMMENT is set.
+echo "$@" >> "$GH_LOG"
+case "$*" in
+    *--jq*) [ -z "$COMMENT" ] || echo "$COMMENT" ;;
+    *) exit "${GH_CODE:-0}" ;;
+esac
+"""
+
+
+def on_pull_request(stage: Stage, **variables: str) -> tuple[subprocess.CompletedProcess[str], str, str]:
+    """action/plan on a runner: how it ended, the job's summary, what GitHub was asked."""
+    tools = stage.root.parent / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "gh").write_text(GH)
+    (tools / "sumesync").write_text(f"#!/bin/sh\nexec '{sys.executable}' -m sumesync \"$@\"\n")
+    for name in ("gh", "sumesync"):
+        (tools / name).chmod(0o755)
+    summary, log = stage.root.parent / "summary.md", stage.root.parent / "gh.log"
+    environment = {**stage.environment(SUME_API_KEY=None), "GITHUB_REPOSITORY": "team/media", "PULL_REQUEST": "7"}
+    environment |= {"GH_TOKEN": "t", "GITHUB_STEP_SUMMARY": str(summary), "GH_LOG": str(log), **variables}
+    environment["PATH"] = f"{tools}:{environment['PATH']}"
+    done = subprocess.run(
+        [str(SCRIPT.with_name("plan"))],
+        cwd=stage.root,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return done, summary.read_text() if summary.exists() else "", log.read_text() if log.exists() else ""
+
+
+def test_a_pull_request_gets_one_living_comment(stage: Stage) -> None:
+    stage.spec("hero", "A cup.")
+    done, summary, asked = on_pull_request(stage)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("::notice file=hero.sume.toml,line=1,")
+    assert summary.startswith("<!-- sumesync plan: project -->")
+    assert "--method POST repos/team/media/issues/7/comments -F body=@" in asked
+    _, _, asked = on_pull_request(stage, COMMENT="4711")
+    assert "--method PATCH repos/team/media/issues/comments/4711 -F body=@" in asked
+
+
+def test_where_no_comment_may_be_written_the_summary_has_it(stage: Stage) -> None:
+    stage.spec("hero", "A cup.")
+    stage.write("bad.sume.toml", "promt = 1\n")
+    done, summary, _ = on_pull_request(stage, GH_CODE="1")
+    assert done.returncode == 64
+    assert "1 spec invalid" in summary
+    assert "::error file=bad.sume.toml,line=1" in done.stdout
+    assert "no comment could be written" in done.stdout
+
+
+def test_a_workflow_is_written_once_and_knows_its_folder(stage: Stage) -> None:
+    assert stage.here("init", "--github", "--json", code=0).json["made"] == [".github/workflows/sumesync.yml"]
+    at_the_top = stage.read(".github/workflows/sumesync.yml")
+    assert at_the_top == (SCRIPT.parents[1] / "example-project/.github/workflows/sumesync.yml").read_text()
+    assert "\n  pull_request_target" not in at_the_top
+    assert stage.here("init", "--github", "--json", code=0).json["made"] == []
+    stage.path(".github/workflows/sumesync.yml").unlink()
+    stage.here("init", "shop/media", "--github", code=0)
+    below = stage.read(".github/workflows/sumesync.yml")
+    assert "{ mode: plan, folder: shop/media }" in below
+    assert "check --allow-pending -C shop/media" in below
+    assert "folder: shop/media\n          api-key" in below
