@@ -93,9 +93,9 @@ def job_ids(payload: Json) -> tuple[str, ...]:
     """The ids of the jobs that a create answer tells of, in its order, each once; () when none.
 
     They stand at ``job.id`` (seen), ``job_id`` (told), ``jobs[].id``, ``job_ids[]`` or ``id``, each
-    possibly inside ``data`` (sister). A bare ``id`` counts only where no other form is found, and only
-    on an object that can be a job: not on ``{"object": "asset", "id": …}``. A list envelope tells of no
-    created job: it would be the jobs of the whole workspace.
+    possibly inside ``data`` (sister), or as those of an ``ingest_job`` (tolerated). A bare ``id`` counts only
+    where no other form is found, and only on an object that can be a job: not on ``{"object": "asset", "id": …}``.
+    A list envelope tells of no created job: it would be the jobs of the whole workspace.
 
     Raises Unreadable when any of them is not a possible id (``../x``): of several jobs none may be lost.
     """
@@ -125,8 +125,9 @@ def _is_envelope(value: Mapping[str, Json]) -> bool:
 
 
 def _named(level: Mapping[str, Json]) -> Iterator[str]:
-    yield _id_of(level.get("job"))
-    yield _scalar(level.get("job_id"))
+    for name in ("job", "ingest_job"):
+        yield _id_of(level.get(name))
+        yield _scalar(level.get(f"{name}_id"))
     for item in [*as_list(level.get("jobs")), *as_list(level.get("job_ids"))]:
         yield _id_of(item) or "?"  # a job without a name is no id either, and must not be lost
 
@@ -227,11 +228,27 @@ def _moment(value: Json, hidden: Iterable[str]) -> str:
     return shown(str(value), hidden, limit=40) if isinstance(value, str | int | float) else ""
 
 
-def spent(source: Mapping[str, Json]) -> float | None:
-    """The credits that a job or its result tells to have cost; None when it does not."""
+def created_cost(payload: Json) -> float | None:
+    """The credits that a create answer tells for all of its jobs together; None when it does not.
+
+    They stand beside the jobs, or with each of them. Where both do and differ, the larger figure counts. ``credits``
+    alone, beside a job, may as well be the balance.
+    """
+    found: list[float | None] = []
+    for level in _levels({"data": payload} if isinstance(payload, list) else payload):
+        listed = as_list(level.get("jobs")) or as_list(level.get("data"))
+        holders = [as_object(item) for item in (listed or [level.get("job")])]
+        each = [spent(holder) for holder in holders]
+        found.append(sum(figure for figure in each if figure is not None) if None not in each else None)
+        found.append(spent(level, tuple(name for name in _SPENT if name != "credits")))
+    return max((figure for figure in found if figure is not None), default=None)
+
+
+def spent(source: Mapping[str, Json], names: tuple[str, ...] = _SPENT) -> float | None:
+    """The credits that a job or its result tells to have cost, by one of ``names``; None when it does not."""
     holders = (source, as_object(source.get("usage")), as_object(source.get("billing")))
     for holder in holders:
-        for name in _SPENT:
+        for name in names:
             value = holder.get(name)
             parts = as_object(value)
             found = [number_of(value), *(number_of(parts.get(part)) for part in _SPENT_PARTS)]
