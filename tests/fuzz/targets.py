@@ -186,6 +186,7 @@ def answer(data: bytes) -> None:
         wire.job_result,
         wire.read_account,
         wire.read_credits,
+        wire.read_presigned,
     ):
         try:
             found = reader(value)
