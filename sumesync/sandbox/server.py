@@ -286,6 +286,9 @@ class _Handler(BaseHTTPRequestHandler):
         script, server = self.server.script, self.server
         about = routes.subject(server.world, request) if script.rules else ("", "")
         effects = script.effects(self.command, request.path, *about)
+        if rule := effects.drop(Drop.MID_BODY):
+            body.drain(request.length // 2)
+            self._drop(rule)
         if rule := effects.drop(Drop.AFTER_READING):
             body.drain()
             self._drop(rule)

@@ -373,7 +373,13 @@ def test_a_put_that_is_answered_otherwise(status: int, after: bool) -> None:
 
 @pytest.mark.parametrize(
     ("drop", "there"),
-    [("before-reading", False), ("after-reading", False), ("after-creating", True), ("mid-answer", True)],
+    [
+        ("before-reading", False),
+        ("mid-body", False),
+        ("after-reading", False),
+        ("after-creating", True),
+        ("mid-answer", True),
+    ],
 )
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_put_that_is_dropped(drop: str, there: bool, reset: bool) -> None:
