@@ -17,8 +17,8 @@ _OWNERS = frozenset(["user_id", "owner_id", "email", "user_email", "owner_email"
 
 def document_of(payload: Json, secrets: Iterable[str] = (), leave_out: frozenset[str] = frozenset()) -> Json:
     """``payload`` without what it calls private (a workspace, a storage's key, a token, a place to upload to, whose it
-    is), and without ``leave_out`` at its top and inside ``data``. In its texts and names there is none of these, none
-    of ``secrets`` and no URL's query, and each of its texts is one that UTF-8 can hold."""
+    is), and without ``leave_out`` at its top and inside ``data`` or ``job``. In its texts and names there is none of
+    these, none of ``secrets`` and no URL's query, and each of its texts is one that UTF-8 can hold."""
     hidden = (*secrets, *private_texts(payload))
     return _clean(payload, hidden, (), leave_out)
 
@@ -43,7 +43,7 @@ def _clean(value: Json, hidden: tuple[str, ...], path: tuple[str | int, ...], le
 
 def _is_left_out(path: tuple[str | int, ...], leave_out: frozenset[str]) -> bool:
     name = snake(str(path[-1]))
-    at_top = all(part == "data" for part in path[:-1])
+    at_top = all(part in ("data", "job") for part in path[:-1])
     return is_private(path) or name in _OWNERS or (at_top and name in leave_out)
 
 

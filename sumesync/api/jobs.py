@@ -74,6 +74,8 @@ _SPENT = (
     "required_credits",
     "cost",
 )
+_SPENT_BESIDE = tuple(name for name in _SPENT if name != "credits")
+"""Beside a job ``credits`` alone may as well be the balance."""
 _SPENT_PARTS = ("used", "charged", "spent", "total", "amount", "value", "credits")
 
 
@@ -180,7 +182,7 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
         status=shown(text_of(job, "status", "state"), hidden, limit=40),
         type="" if kind == "job" else shown(kind, hidden, limit=60),
         created_at=_moment(job.get("created_at", job.get("created")), hidden),
-        credits=spent(job),
+        credits=cost_of(payload),
         error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), hidden, limit=80),
         error_message=shown(message or text_of(job, "error_message", "failure_reason"), hidden),
         request_id=request_id_of(details.get("request_id"), job.get("request_id"), secrets=hidden),
@@ -231,8 +233,7 @@ def _moment(value: Json, hidden: Iterable[str]) -> str:
 def created_cost(payload: Json) -> float | None:
     """The credits that a create answer tells for all of its jobs together; None when it does not.
 
-    They stand beside the jobs, or with each of them. Where both do and differ, the larger figure counts. ``credits``
-    alone, beside a job, may as well be the balance.
+    They stand beside the jobs, or with each of them. Where both do and differ, the larger figure counts.
     """
     found: list[float | None] = []
     for level in _levels({"data": payload} if isinstance(payload, list) else payload):
@@ -240,8 +241,14 @@ def created_cost(payload: Json) -> float | None:
         holders = [as_object(item) for item in (listed or [level.get("job")])]
         each = [spent(holder) for holder in holders]
         found.append(sum(figure for figure in each if figure is not None) if None not in each else None)
-        found.append(spent(level, tuple(name for name in _SPENT if name != "credits")))
+        found.append(spent(level, _SPENT_BESIDE))
     return max((figure for figure in found if figure is not None), default=None)
+
+
+def cost_of(payload: Json) -> float | None:
+    """The credits that an answer about one job, or its result, tells it to have cost: in the job, or beside it."""
+    found = (spent(job_object(payload)), *(spent(level, _SPENT_BESIDE) for level in _levels(payload)))
+    return next((figure for figure in found if figure is not None), None)
 
 
 def spent(source: Mapping[str, Json], names: tuple[str, ...] = _SPENT) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sumesync.answers import JobResult
 from sumesync.api.documents import document_of
-from sumesync.api.jobs import job_object, spent
+from sumesync.api.jobs import cost_of
 from sumesync.api.reading import Path, Unreadable, snake, walk
 from sumesync.model import Json
 
@@ -74,7 +74,7 @@ def job_result(payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] =
         files.add((place, _bare(url)))
         urls[url] = None
     told = document_of(payload, secrets, leave_out=_ECHOES)
-    return JobResult(tuple(urls), spent(job_object(payload)), told if isinstance(told, dict) else {"data": told})
+    return JobResult(tuple(urls), cost_of(payload), told if isinstance(told, dict) else {"data": told})
 
 
 def _url_values(payload: Json) -> Iterator[tuple[Path, str, str]]:

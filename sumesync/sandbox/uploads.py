@@ -41,7 +41,7 @@ _FILE = re.compile(r"/media/files/(?P<id>[^/]+)/[^/]+")
 _JOBS = re.compile(r"/media/[^/]+/job_[^/]+/.+")
 _PUT = re.compile(r"/media/[^/]+/(?P<object>[^/]+)/raw")
 # What HTTP clients send by themselves; all else must have been asked for.
-_USUAL = frozenset({"host", "content-length", "connection", "user-agent", "accept", "accept-encoding"})
+_USUAL = frozenset({"host", "content-length", "connection", "user-agent", "accept", "accept-encoding", "expect"})
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def document(answer: Any, *secrets: str) -> Any:
         ({"user_id": "u_1", "email": "a@b.test", "owner_id": 7, "a": 1}, {"a": 1}),
         ({"request": {"url": "https://private.test/x"}, "a": 1}, {"a": 1}),
         ({"data": {"request": {"url": "x"}, "b": 2}}, {"data": {"b": 2}}),
+        ({"job": {"id": "job_1", "request": {"url": "x"}}}, {"job": {"id": "job_1"}}),
         ({"analysis": {"request": "asks to buy"}}, None),
         ({"auth": f"Bearer {KEY}"}, {"auth": "Bearer [key]"}),
         ({"text": "a\ud800b"}, {"text": "a?b"}),
