@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sumesync.core.config import DEFAULT_MAX_JOBS
 from sumesync.core.metadata import MetadataFact
-from sumesync.core.spec import DEFAULT_MAX_JOBS
 from sumesync.errors import Exit, Problem
 from sumesync.model import SUME, EntryKey, FileFact, JobRecord, Json, Output, Submission
 

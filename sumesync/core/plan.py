@@ -46,6 +46,8 @@ class Project:
     """Specs of the lock that git tracks and does not check out here."""
     nested: frozenset[str] = frozenset()
     """Specs of the lock that lie in a project of their own."""
+    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The files that each spec depends on, beside itself: prompt files and media that it takes."""
 
     @property
     def left_alone(self) -> frozenset[str]:
