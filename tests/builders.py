@@ -6,6 +6,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sumesync.core import chain, media, metadata, paths
@@ -39,6 +40,7 @@ from sumesync.model import (
     Past,
     Step,
     Submission,
+    UpstreamInput,
     Wanted,
 )
 
@@ -86,6 +88,17 @@ def wanted(
         stem=stem or paths.spec_stem(path),
         meta=meta or {},
     )
+
+
+def taking(upstream: Wanted, path: str, prompt: str = "It turns", output_: int = 1) -> Wanted:
+    """A film at ``path`` that takes an output of ``upstream``."""
+    shown: Json = {"from": upstream.key.path, "output": output_, "fingerprint": upstream.fingerprint}
+    request: dict[str, Json] = {"prompt": prompt, "reference_image_urls": [shown]}
+    given: dict[Pointer, Input] = {
+        ("reference_image_urls", 0): UpstreamInput(upstream.key, output_, upstream.fingerprint, "reference_image")
+    }
+    film = wanted(path, prompt, kind="video")
+    return replace(film, request=request, inputs=given, fingerprint=fingerprint("video", request, 1, given))
 
 
 def output(path: str, content: str, index: int = 1) -> Output:

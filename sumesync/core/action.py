@@ -51,6 +51,7 @@ class Why(StrEnum):
     REGENERATE = "regenerate"
     EDITED_CHANGED = "edited-changed"
     UNPROVEN = "unproven"
+    WAITING = "waiting"
     CHANGED = "changed"
     NEW = "new"
     OTHER_ENDPOINT = "other-endpoint"
@@ -116,6 +117,8 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
+    after: tuple[EntryKey, ...] = ()
+    """Variants whose outputs it takes, and whose own work in this plan must end first. Only of what pays."""
     unknown: bool = False
     """A paid request was sent and its outcome is not known."""
     edited: tuple[str, ...] = ()
@@ -166,7 +169,8 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the person asked for, beyond the specs. ``regenerate``: spec paths."""
+    """What the person asked for, beyond the specs. ``regenerate``: paths of specs, and single variants as they are
+    written (``hero.sume.toml[serum]``)."""
 
     endpoint: str = SUME
     store: str = "git"
@@ -179,6 +183,9 @@ class Policy:
     """An unchanged spec's own output takes the place of an edit again (``fetch --force``)."""
     prune: bool = False
     regenerate: frozenset[str] = frozenset()
+
+    def regenerates(self, key: EntryKey) -> bool:
+        return key.path in self.regenerate or str(key) in self.regenerate
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sumesync.core import paths
+from sumesync.core import metadata, paths
 from sumesync.core.action import Observed, Placed, Standing
 from sumesync.core.ids import for_name
 from sumesync.core.paid import Paid, pasts
@@ -213,12 +213,16 @@ def stems(wanted: Wanted, count: int) -> Iterator[tuple[str, str]]:
 
 
 def clashes(wanted: Iterable[Wanted], counts: Mapping[EntryKey, int]) -> dict[EntryKey, EntryKey]:
-    """Variants that would write a stem that another writes: each with the other."""
+    """Variants that would write a stem, or metadata, that another writes: each with the other."""
     holders: dict[tuple[str, str], EntryKey] = {}
+    documents: dict[str, EntryKey] = {}
     found: dict[EntryKey, EntryKey] = {}
     for variant in wanted:
-        for stem in stems(variant, counts[variant.key]):
-            holder = holders.setdefault(stem, variant.key)
+        held = [holders.setdefault(stem, variant.key) for stem in stems(variant, counts[variant.key])]
+        # Of two plain specs the names of the specs themselves differ.
+        other = documents.setdefault(paths.folded(metadata.path_of(variant.key)), variant.key)
+        held += [other] if other.variant or variant.key.variant else []
+        for holder in held:
             if holder != variant.key:
                 found.setdefault(variant.key, holder)
                 found.setdefault(holder, variant.key)

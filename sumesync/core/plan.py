@@ -6,10 +6,13 @@ whole project is planned always; ``only`` narrows the result afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
 
-from sumesync.core import losses, metadata, placement
+from sumesync.core import chain, losses, metadata, placement
 from sumesync.core.action import (
     Action,
     Collect,
@@ -106,15 +109,13 @@ def plan(
 
 
 def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
-    """``plan_`` narrowed to variants that ``chosen`` accepts; a rename is in if either end is. Problems of
-    settings and unknown payments stay: they concern every run."""
+    """``plan_`` narrowed to variants that ``chosen`` accepts, and to the upstreams that those wait for; a rename is in
+    if either end is. Problems of settings and unknown payments stay: they concern every run."""
+    named = (a.key for a in plan_.actions if chosen(a.key) or (a.origin is not None and chosen(a.origin)))
+    kept = chain.with_upstreams(named, {action.key: action.after for action in plan_.actions})
     return replace(
         plan_,
-        actions=tuple(
-            action
-            for action in plan_.actions
-            if chosen(action.key) or (action.origin is not None and chosen(action.origin))
-        ),
+        actions=tuple(action for action in plan_.actions if action.key in kept),
         orphans=tuple(orphan for orphan in plan_.orphans if chosen(orphan.key)),
     )
 
@@ -173,20 +174,49 @@ def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
 
 
 def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
-    variants = sorted(view.project.wanted, key=lambda wanted: (not first(wanted.key), wanted.key))
+    """Upstreams before what takes their outputs. Two variants of one request are equally far from the beginning of
+    their chains, so ``first`` chooses between them all the same."""
+    depths = chain.depths(view.project.wanted)
+    needs = {wanted.key: chain.upstreams(wanted) for wanted in view.project.wanted}
+    preferred = chain.with_upstreams(filter(first, needs), needs)
+    variants = sorted(view.project.wanted, key=lambda w: (depths[w.key], w.key not in preferred, w.key))
     problems = _problems(view, variants)
     origins = _origins(view, variants)
     held = _held(view, variants, origins)
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
+    ahead: dict[EntryKey, _Ahead] = {}
     for wanted in variants:
         situation = _situation(view, wanted, origins.get(wanted.key), held)
-        problem = problems.get(wanted.key, ())
-        action = decide(replace(situation, problems=problem, twin=buyers.get(wanted.fingerprint)))
+        situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
+        if needs[wanted.key]:
+            found = {key: ahead.get(key, _Ahead.NOTHING) for key in sorted(needs[wanted.key])}
+            waits = next((key for key, state in found.items() if state is _Ahead.NOTHING), None)
+            after = tuple(key for key, state in found.items() if state is _Ahead.WORK)
+            situation = replace(situation, waits=waits, after=after)
+        action = decide(situation)
+        ahead[wanted.key] = _ahead(action, situation)
         if action.pays:
             buyers[wanted.fingerprint] = wanted.key
         actions.append(action)
     return actions
+
+
+class _Ahead(Enum):
+    """What those that take a variant's output have to expect of it."""
+
+    THERE = auto()
+    WORK = auto()
+    """This plan brings it, or brings it elsewhere."""
+    NOTHING = auto()
+
+
+def _ahead(action: Action, situation: Situation) -> _Ahead:
+    if action.pays or action.verb in (Verb.RESUME, Verb.MOVE, Verb.COPY):
+        return _Ahead.WORK
+    blocked = action.verb in (Verb.ATTENTION, Verb.INVALID)
+    lost = action.reason.code is Why.GONE or not situation.achieved
+    return _Ahead.NOTHING if blocked and lost else _Ahead.THERE
 
 
 def _situation(
@@ -308,26 +338,42 @@ def _held(
 
 
 def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
-    """Renames: an entry without a spec, taken over by the first new spec of its fingerprint."""
-    orphans: dict[str, list[EntryKey]] = {}
-    there = view.project.spec_paths | view.project.left_alone
-    for key in sorted(view.state.lock.entries):
+    """Renames: an entry that nothing asks for, taken over by the first new variant of its fingerprint; one of the same
+    spec (it got a matrix, or another axis) comes before all others."""
+    waiting: dict[tuple[str, str], deque[EntryKey]] = {}
+    for key in _unasked(view):
         entry = view.state.lock.entries[key]
-        if key.path not in there and entry.endpoint == view.policy.endpoint:
-            orphans.setdefault(entry.fingerprint, []).append(key)
+        if entry.endpoint == view.policy.endpoint:
+            for path in (key.path, _ANY_PATH):
+                waiting.setdefault((entry.fingerprint, path), deque()).append(key)
+    new = [wanted for wanted in variants if not _current(view.entry(wanted.key), wanted, view.policy)]
     found: dict[EntryKey, EntryKey] = {}
-    for wanted in variants:
-        waiting = orphans.get(wanted.fingerprint)
-        if waiting and not _current(view.entry(wanted.key), wanted, view.policy):
-            found[wanted.key] = waiting.pop(0)
+    taken: set[EntryKey] = set()
+    for wanted, path in (*((wanted, wanted.key.path) for wanted in new), *((wanted, _ANY_PATH) for wanted in new)):
+        keys = waiting.get((wanted.fingerprint, path), deque())
+        while keys and keys[0] in taken:
+            keys.popleft()
+        if keys and wanted.key not in found:
+            found[wanted.key] = keys.popleft()
+            taken.add(found[wanted.key])
     return found
 
 
-def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+_ANY_PATH: Final = ""
+
+
+def _unasked(view: _View) -> Iterator[EntryKey]:
+    """Entries whose spec is gone, or no longer has the variant. Of a spec that is wrong nobody knows which it has."""
     wanted = {variant.key for variant in view.project.wanted}
-    broken = view.project.spec_paths - {key.path for key in wanted}
+    silent = (view.project.spec_paths - {key.path for key in wanted}) | view.project.left_alone
     for key in sorted(view.state.lock.entries):
-        if key in wanted or key in taken_over or key.path in broken | view.project.left_alone:
+        if key not in wanted and key.path not in silent:
+            yield key
+
+
+def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+    for key in _unasked(view):
+        if key in taken_over:
             continue
         entry = view.state.lock.entries[key]
         standing = tuple(

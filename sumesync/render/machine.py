@@ -107,6 +107,8 @@ def action(item: Action) -> dict[str, Any]:
         table["renamed_from"] = _key(item.origin)
     if item.twin:
         table["same_as"] = _key(item.twin)
+    if item.after:
+        table["after"] = [_key(key) for key in item.after]
     if item.replaces:
         table["replaces"] = list(item.replaces)
     if item.removes:
