@@ -6,7 +6,7 @@ Everything here takes time with the number of variants and links, and no stack: 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sumesync.core import inputs
@@ -97,6 +97,17 @@ def depths(wanted: Iterable[Wanted]) -> dict[EntryKey, int]:
 def upstreams(wanted: Wanted) -> set[EntryKey]:
     """The variants whose outputs ``wanted`` takes."""
     return {given.key for given in wanted.inputs.values() if isinstance(given, UpstreamInput)}
+
+
+def dependants(wanted: Iterable[Wanted], of: Collection[EntryKey]) -> frozenset[EntryKey]:
+    """The variants that take an output of those ``of``, or of one that does."""
+    every = tuple(wanted)
+    depth = depths(every)
+    found = set(of)
+    for one in sorted(every, key=lambda one: depth[one.key]):
+        if upstreams(one) & found:
+            found.add(one.key)
+    return frozenset(found.difference(of))
 
 
 def with_upstreams(chosen: Iterable[EntryKey], needs: Mapping[EntryKey, Iterable[EntryKey]]) -> frozenset[EntryKey]:
