@@ -36,7 +36,7 @@ class Situation:
     places: tuple[Placed, ...] = ()
     """Where each output stands; () while nothing is completed."""
     held: frozenset[str] = frozenset()
-    """Paths where another variant's outputs are wanted and stand."""
+    """Sources of ``places`` where another variant's outputs are wanted and stand."""
     taken: tuple[str, ...] = ()
     """Files that were never ours, in the places that a new result may need."""
     unrecorded: bool = False

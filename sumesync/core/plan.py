@@ -163,6 +163,10 @@ class _View:
 
 def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
     variants = view.project.wanted
+    recorded: dict[str, set[EntryKey]] = {}
+    for key, entry in view.state.lock.entries.items():
+        for output in entry.outputs:
+            recorded.setdefault(output.path, set()).add(key)
     return losses.Ground(
         view.state.lock,
         view.observed,
@@ -170,6 +174,7 @@ def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
         {wanted.key: wanted for wanted in variants},
         {wanted.key: view.outputs(wanted) for wanted in variants},
         frozenset(place.target for action in actions for place in action.places),
+        {path: frozenset(keys) for path, keys in recorded.items()},
     )
 
 
@@ -183,11 +188,12 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     problems = _problems(view, variants)
     origins = _origins(view, variants)
     held = _held(view, variants, origins)
+    unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
     ahead: dict[EntryKey, _Ahead] = {}
     for wanted in variants:
-        situation = _situation(view, wanted, origins.get(wanted.key), held)
+        situation = _situation(view, wanted, origins.get(wanted.key), held, unproven)
         situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
         if needs[wanted.key]:
             found = {key: ahead.get(key, _Ahead.NOTHING) for key in sorted(needs[wanted.key])}
@@ -220,7 +226,11 @@ def _ahead(action: Action, situation: Situation) -> _Ahead:
 
 
 def _situation(
-    view: _View, wanted: Wanted, origin: EntryKey | None, held: Mapping[str, frozenset[EntryKey]]
+    view: _View,
+    wanted: Wanted,
+    origin: EntryKey | None,
+    held: Mapping[str, frozenset[EntryKey]],
+    unproven: frozenset[str],
 ) -> Situation:
     entry = view.entry(wanted.key)
     known = view.known(wanted)
@@ -229,6 +239,8 @@ def _situation(
     achieved = current and (known.completed or bool(known.accepted))
     edited = placement.edited(_shown(entry), view.observed, view.own) if entry else ()
     taken = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
+    places = view.places(wanted, origin, blessed=not view.policy.restore_edited)
+    sources = {place.source for place in places if place.source}
     return Situation(
         wanted=wanted,
         policy=view.policy,
@@ -236,11 +248,11 @@ def _situation(
         sender=_sender(known, view.state.sending),
         entry=entry,
         origin=origin,
-        places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
-        held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
+        places=places,
+        held=frozenset(path for path in sources if held.get(path, frozenset()) - {wanted.key}),
         taken=tuple(path for path in taken if path not in edited or _is_no_file(view, path)),
         edited=edited,
-        unproven=view.unproven,
+        unproven=unproven,
         unrecorded=_unrecorded(wanted, known, before, view.policy),
         foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
