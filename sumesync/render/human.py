@@ -113,7 +113,7 @@ def _group(group: list[Action], view: View, width: int) -> list[str]:
     if any(action.changes != first.changes for action in group):
         lines.append(f"      such as {printable(first.key.variant)}:")
     lines += [f"      {from_to(change, view.style)}" for change in first.changes]
-    lines += [f"      {line}" for action in group for line in _losses(action)]
+    lines += [f"      {line}" for action in group for line in losses(action)]
     if first.hint:
         lines.append("      " + view.style(printable(f"such as: {first.hint}"), dim=True))
     return lines
