@@ -67,11 +67,13 @@ def adopt(common: Common, session: Session, submission: Submission, job_id: str,
 def _compared(common: Common, session: Session, submission: Submission, view: JobView, force: bool) -> bool:
     """Whether the job tells of the request of ``submission``; False: it cannot be told. Raises UsageError, or asks,
     where it tells of another one."""
-    ours = next((w.request for w in session.project.wanted if w.fingerprint == submission.fingerprint), None)
-    if ours is None:
+    wanted = next((w for w in session.project.wanted if w.fingerprint == submission.fingerprint), None)
+    if wanted is None:
         common.talk.say(f"{submission.entry}: no spec asks for that request now, so the job could not be compared.")
         return False
-    found = differences(ours, view.asked)
+    # What was sent for an input is a URL that nobody keeps.
+    sent = {place[0] for place in wanted.inputs}
+    found = differences({name: value for name, value in wanted.request.items() if name not in sent}, view.asked)
     if found is None:
         common.talk.say(f"{view.id}: Sume does not tell what it was asked for, so that could not be compared.")
         return False

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sumesync.core import chain
 from sumesync.core.action import Plan, Verb, Why
 from sumesync.core.changes import changes
+from sumesync.core.config import Config
 from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.plan import Project, only
-from sumesync.model import Entry, EntryKey, FileFact, JobState, LocalInput, UpstreamInput, Wanted
+from sumesync.model import Entry, EntryKey, FileFact, JobState, Json, LocalInput, UpstreamInput, Wanted
 from tests.builders import action_of, document, entry, examples, file, job, output, picture, planned, read, sha
 
 HERO = 'prompt = "A cup"\n'
@@ -195,8 +196,7 @@ BAD = [
         "mend it first: bad.sume.toml:2:1",
         specs={"bad.sume.toml": HERO + "zzz = 1\n",
                "b.sume.toml": HERO + 'reference_image_urls = [{ from = "bad.sume.toml" }]\n'}),
-    Bad("a default's file", "", "reference_image_urls[1]: there is no file a/n.png", where="x.sume.toml:3:25",
-        text=film('{ file = "./a/../a/n.png" }')),
+    Bad("a file by a detour", '{ file = "./a/../a/n.png" }', "reference_image_urls[1]: there is no file a/n.png"),
 ]  # fmt: skip
 
 
@@ -261,6 +261,19 @@ def test_variants_of_one_spec_may_take_from_each_other() -> None:
     assert found.wanted[0].inputs[("reference_image_urls", 0)] == UpstreamInput(
         EntryKey("b.sume.toml", "b"), 1, found.wanted[1].fingerprint, "reference_image"
     )
+
+
+DEFAULTS: dict[str, dict[str, Json]] = {"image": {"reference_image_urls": [{"file": "logo.png"}]}}
+
+
+def test_a_default_names_files_of_the_project_and_is_told_at_the_specs_that_have_it() -> None:
+    specs = {"a/x.sume.toml": HERO, "a/own.sume.toml": HERO + 'reference_image_urls = ["https://x.example/a"]\n'}
+    found = {w.key.path: w for w in read(specs, files={"logo.png": picture()}, config=Config(defaults=DEFAULTS)).wanted}
+    own, x = found["a/own.sume.toml"], found["a/x.sume.toml"]
+    assert [given.path for given in x.inputs.values() if isinstance(given, LocalInput)] == ["logo.png"]
+    assert own.inputs == {}
+    (problem,) = read(specs, config=Config(defaults=DEFAULTS)).problems
+    assert (problem.where, problem.what) == ("a/x.sume.toml:1:1", "reference_image_urls[1]: there is no file logo.png")
 
 
 # --- Of any length ---------------------------------------------------------------------------------------
@@ -357,7 +370,7 @@ def test_an_edited_upstream_that_has_changed_is_waited_for_until_it_is_decided_o
 
 
 def test_narrowing_brings_in_what_a_chosen_one_needs() -> None:
-    specs = {**LINE, "twin.sume.toml": HERO, "other.sume.toml": 'prompt = "x"\n'}
+    specs = {**LINE, "0.sume.toml": HERO, "other.sume.toml": 'prompt = "x"\n'}
 
     def first(key: EntryKey) -> bool:
         return key.path == "c.sume.toml"

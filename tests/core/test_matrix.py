@@ -77,7 +77,7 @@ def test_an_axis_wins_over_a_default() -> None:
 
 def test_what_an_axis_brings_is_not_filled_in_again() -> None:
     found = variants('prompt = "{a}"\n[matrix]\na = ["{b}"]\nb = ["x"]\nquality = ["{b}"]\n')
-    ((name, wanted),) = found.items()
+    (wanted,) = found.values()
     assert (wanted.request["prompt"], wanted.request["quality"]) == ("{b}", "x")
 
 
