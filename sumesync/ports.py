@@ -99,6 +99,9 @@ class Uploads(Protocol):
     def record(self, uploaded: Uploaded) -> None:
         """Whole at Sume: durable when it returns."""
 
+    def drop(self, upload_id: str) -> None:
+        """Not to be found any more: Sume does not take it, or has made of it what it was for."""
+
 
 class Ledger(Protocol):
     """Every job ever accepted, by fingerprint: permanent facts, outside any branch."""
@@ -152,12 +155,24 @@ class Part(Protocol):
     def discard(self) -> None: ...
 
 
+class Source(Protocol):
+    """A file that is being read."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` of the bytes that come next; none at its end."""
+
+    def close(self) -> None: ...
+
+
 class Media(Protocol):
     """Outputs and metadata on disk. Paths are the project's; what leads outside raises LocalStateError."""
 
     def part(self, folder: str) -> Part: ...
 
     def look(self, path: str) -> FileFact | None: ...
+
+    def open(self, path: str) -> Source:
+        """A file of the project, to read. Raises LocalStateError where there is none."""
 
     def place(self, part: Part, target: str, expected: FileFact | None) -> bool:
         """Move ``part`` to ``target`` if what stands there is still ``expected``; False: it is not."""

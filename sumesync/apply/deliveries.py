@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sumesync.apply import delivery, free
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
-from sumesync.core import request
+from sumesync.apply.inputs import Inputs, needed
 from sumesync.core.action import Standing, Verb
 from sumesync.core.advance import placed, turn_to
 from sumesync.core.placement import suffix_of, target_of
@@ -23,6 +23,7 @@ class Deliveries:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._own = ground.task.own
+        self._inputs = Inputs(ground.task, ground.tools, ground.task.stopping)
         self._arrived: list[tuple[float, Errand]] = []
         self._loading: list[Errand] = []
 
@@ -54,12 +55,13 @@ class Deliveries:
 
     def _load(self, errand: Errand) -> Callable[[], list[delivery.Haul]]:
         wanted = errand.targets[0]
-        sent = request.urls(wanted.request)
+        inputs, entries = self._inputs, needed(wanted, self._ground.record.entries)
         family = self._ground.task.kinds[errand.kind].media
         jobs, tools = list(errand.latest), self._ground.tools
 
         def load() -> list[delivery.Haul]:
             hauls: list[delivery.Haul] = []
+            sent = inputs.named(wanted, entries) if errand.named is None else errand.named
             index = 1
             for job in jobs:
                 if job.state.ended_badly:

@@ -24,6 +24,8 @@ class Errand:
     targets: list[Wanted] = field(default_factory=list)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     tries: int = 0
+    named: frozenset[str] | None = None
+    """The URLs that its request named, where this run sent it."""
 
     @property
     def key(self) -> EntryKey | None:

@@ -10,6 +10,7 @@ from sumesync.apply import free
 from sumesync.apply.deliveries import Deliveries
 from sumesync.apply.flights import Flights
 from sumesync.apply.ground import Errand, Ground
+from sumesync.apply.inputs import Body
 from sumesync.apply.paid import Payment
 from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
@@ -128,6 +129,10 @@ class Loop:
     def _reap(self, done: Done) -> None:
         """One task has ended: hand its value, or its error, to the part that started it."""
         match done.tag, done.value:
+            case ("make", Action() as action), Body() as body if done.error is None:
+                self._payments.made(action, body)
+            case ("make", Action() as action), _:
+                self._payments.unmade(action, _raised(done))
             case ("pay", Action() as action, Submission()), Payment() as payment if done.error is None:
                 self._payments.ended(action, payment)
             case ("pay", _, Submission() as submission), _:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from sumesync.answers import Accepted, NotSent, Refused, Throttled
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
+from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.core import request
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import submission_key
+from sumesync.core.text import printable
+from sumesync.errors import ApiError, LocalStateError, MediaError
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission
 
 _AT_ONCE = 4
@@ -20,6 +24,10 @@ _HINTS = {
     402: "add credits, then run apply again: what is done stays done",
     403: "ask for access to this workspace",
 }
+
+
+_LONGEST_WAIT = 60.0
+_ABOUT_THE_REQUEST = (400, 404, 422)
 
 
 class Payments:
@@ -31,6 +39,13 @@ class Payments:
         self._waiting: deque[tuple[float, Action, int]] = deque(
             (0.0, action, 0) for action in ground.task.plan.actions if action.pays
         )
+        self._work = {action.key for action in ground.task.plan.work}
+        self._done: set[EntryKey] = set()
+        self._counted = 0
+        self._making: dict[EntryKey, int] = {}
+        """Purchases whose inputs are being uploaded and asked for, and how often each was tried."""
+        self._inputs = Inputs(ground.task, ground.tools, lambda: ground.closed or ground.task.stopping())
+        self._bodies: dict[str, Body] = {}
         self._sending: dict[str, Errand] = {}
         self._intents: set[str] = set()
         self._quiet_until = 0.0
@@ -45,35 +60,109 @@ class Payments:
         """Purchases that this run never got through; what the journal intended for them is forgotten."""
         for key in self._intents:
             self._ground.record.cleared(key)
-        return [action for _, action, _ in self._waiting]
+        left = [action for action in self._ground.task.plan.actions if action.key in self._making]
+        left += [action for _, action, _ in self._waiting]
+        for action in left:
+            if missing := self._missing(action):
+                self._ground.tools.tell(News.NOTE, action.key, f"not begun: {self._why(missing)}")
+        return left
+
+    def _missing(self, action: Action) -> list[EntryKey]:
+        """The upstream variants that must end well before ``action`` is begun, and have not."""
+        if not action.after:
+            return []
+        outcome = self._ground.outcome
+        self._done.update(outcome.done[self._counted :])
+        self._counted = len(outcome.done)
+        failed = {trouble.key for trouble in outcome.failed}
+        return [key for key in action.after if key in self._work and (key not in self._done or key in failed)]
+
+    def _why(self, missing: list[EntryKey]) -> str:
+        outcome = self._ground.outcome
+        failed = {trouble.key for trouble in outcome.failed}
+        unknown = {submission.entry for submission in outcome.unknown}
+        key = next((key for key in missing if key in failed | unknown), missing[0])
+        if key in unknown:
+            why = "whose paid request has an unknown outcome"
+        else:
+            why = "which failed" if key in failed else "which is not done yet"
+        return f"it waits for {printable(str(key))}, {why}"
+
+    def _held_back(self, action: Action) -> bool:
+        """Whether ``action`` may not be begun now, whatever the time is."""
+        return action.kind in self._held or bool(self._missing(action))
 
     def can_start(self, flying: int) -> bool:
         """Whether this run could still submit something now or later."""
-        room = self.sending + flying < self._ground.task.capacity
-        return room and not self._ground.closed and any(action.kind not in self._held for _, action, _ in self._waiting)
+        if self._ground.closed:
+            return False
+        room = self._busy + flying < self._ground.task.capacity
+        return bool(self._making) or (room and any(not self._held_back(action) for _, action, _ in self._waiting))
+
+    @property
+    def _busy(self) -> int:
+        return len(self._sending) + len(self._making)
 
     def earliest(self) -> float | None:
         """When the next purchase may be sent, as far as time decides; None: time does not."""
         if self._ground.closed:
             return None
-        times = [max(at, self._quiet_until) for at, action, _ in self._waiting if action.kind not in self._held]
+        times = [max(at, self._quiet_until) for at, action, _ in self._waiting if not self._held_back(action)]
         return min(times, default=None)
 
     def start(self, now: float, flying: int) -> None:
         for _ in range(len(self._waiting)):
-            room = self.sending < _AT_ONCE and self.sending + flying < self._ground.task.capacity
+            room = self._busy < _AT_ONCE and self._busy + flying < self._ground.task.capacity
             if self._ground.closed or not room or now < self._quiet_until:
                 return
             due, action, tries = self._waiting.popleft()
-            if action.kind in self._held or due > now:
+            if due > now or self._held_back(action):
                 self._waiting.append((due, action, tries))
             else:
-                self._send(action, tries)
+                self._begin(action, tries)
 
-    def _send(self, action: Action, tries: int) -> None:
+    def _begin(self, action: Action, tries: int) -> None:
+        """Send what needs no more than its spec; else upload and ask for what the request takes in. What upstream
+        work gave is in the lock by then."""
+        ground, inputs = self._ground, self._inputs
+        wanted = ground.task.wanted[action.key]
+        if not wanted.inputs:
+            self._send(action, Body(request.body(wanted.request), request.urls(wanted.request)), tries)
+            return
+        ground.record.flush(at_once=bool(action.after))
+        entries = needed(wanted, ground.record.entries)
+        self._making[action.key] = tries
+        ground.tools.workers.start(("make", action), lambda: inputs.body(wanted, entries, action.attempt > 1))
+
+    def made(self, action: Action, body: Body) -> None:
+        """The body is ready. It is sent now or made anew later: some of its URLs do not last."""
+        tries = self._making.pop(action.key)
+        if self._ground.closed or action.kind in self._held or self._ground.now() < self._quiet_until:
+            self._waiting.append((0.0, action, tries))
+        else:
+            self._send(action, body, tries)
+
+    def unmade(self, action: Action, error: BaseException) -> None:
+        """An input could not be had: nothing was sent. What is not about this purchase is raised further."""
+        tries = self._making.pop(action.key)
+        match error:
+            case Left():
+                self._waiting.append((0.0, action, tries))
+            case ApiError() if _passes(error) and tries + 1 < TRIES:
+                wait = max(RETRY_SECONDS * 2**tries, min(error.retry_after or 0.0, _LONGEST_WAIT))
+                text = f"an input is not ready ({error.what}); trying again in {wait:.0f} s"
+                self._ground.tools.tell(News.NOTE, action.key, text)
+                self._waiting.append((self._ground.now() + wait, action, tries + 1))
+            case InputError() | ApiError():
+                key_refused = isinstance(error, ApiError) and error.status in (401, 403)
+                self._ground.closed |= key_refused and not isinstance(error, MediaError)
+                self._ground.fail(action.key, error.what, error.hint or "nothing was paid for; run apply again")
+            case _:
+                raise error
+
+    def _send(self, action: Action, body: Body, tries: int) -> None:
         task, tools = self._ground.task, self._ground.tools
         wanted = task.wanted[action.key]
-        body = request.body(wanted.request)
         submission = Submission(
             key=submission_key(task.lock.lineage, action.fingerprint, action.attempt),
             step=Step.INTENT,
@@ -83,14 +172,15 @@ class Payments:
             entry=action.key,
             fingerprint=action.fingerprint,
             attempt=action.attempt,
-            body_sha256=request.digest(body),
+            body_sha256=request.digest(body.data),
             lineage=task.lock.lineage,
             workspace=task.lock.workspace,
         )
         twins = [task.wanted[other.key] for other in task.plan.actions if other.twin == action.key]
-        self._sending[submission.key] = Errand(action.fingerprint, action.kind, [wanted, *twins], tries=tries)
+        errand = Errand(action.fingerprint, action.kind, [wanted, *twins], tries=tries, named=body.named)
+        self._sending[submission.key], self._bodies[submission.key] = errand, body
         tools.tell(News.SUBMITTING, action.key)
-        tools.workers.start(("pay", action, submission), lambda: pay(submission, body, tools))
+        tools.workers.start(("pay", action, submission), lambda: pay(submission, body.data, tools))
 
     def broke(self, submission: Submission, error: BaseException) -> None:
         """The paid step raised: our own disk failed, or we have a fault. The caller raises it further."""
@@ -99,11 +189,12 @@ class Payments:
             self._ground.outcome.bought += error.submission.job_ids
 
     def ended(self, action: Action, payment: Payment) -> None:
-        errand = self._sending.pop(payment.submission.key)
+        errand, body = self._sending.pop(payment.submission.key), self._bodies.pop(payment.submission.key)
         self._intents.discard(payment.submission.key)
         match payment.result:
             case Accepted(job_ids):
                 self._on_accepted(action, errand, payment, job_ids)
+                self._drop(body.spent)
             case Throttled(wait):
                 self._quiet_until = self._ground.now() + wait
                 self._ground.tools.tell(News.NOTE, None, f"Sume asks to wait {wait:.0f} s before the next request")
@@ -112,7 +203,7 @@ class Payments:
             case NotSent(detail):
                 self._on_not_sent(action, errand, payment.submission, detail)
             case Refused() as refused:
-                self._on_refused(action, refused)
+                self._on_refused(action, refused, body)
             case _:  # Unclear, the only one left
                 self._on_unknown(action, payment.submission)
 
@@ -141,17 +232,31 @@ class Payments:
         ground.tools.tell(News.NOTE, action.key, f"not sent ({detail}); trying again in {wait:.0f} s")
         self._waiting.append((ground.now() + wait, action, errand.tries + 1))
 
-    def _on_refused(self, action: Action, refused: Refused) -> None:
+    def _on_refused(self, action: Action, refused: Refused, body: Body) -> None:
         named = f" ({refused.request_id})" if refused.request_id else ""
         hint = _HINTS.get(refused.status, "change the spec; nothing was paid for")
+        if body.remembered and refused.status in _ABOUT_THE_REQUEST:
+            # Sume may have let go of what was uploaded long ago. Which it was it need not say.
+            self._drop(body.remembered)
+            hint = "run apply again: what it takes in is uploaded anew; or change the spec. Nothing was paid for"
         text = f"Sume refused it: {refused.code or refused.status}: {refused.message}{named}"
         self._ground.fail(action.key, text, hint)
         self._ground.closed = self._ground.closed or refused.stops_batch
+
+    def _drop(self, upload_ids: tuple[str, ...]) -> None:
+        with suppress(LocalStateError):  # then they are tried once more
+            for upload_id in upload_ids:
+                self._ground.tools.uploads.drop(upload_id)
 
     def _on_unknown(self, action: Action, submission: Submission) -> None:
         self._held.add(action.kind)
         self._ground.outcome.unknown.append(submission)
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
+
+
+def _passes(error: ApiError) -> bool:
+    """Whether another try may help: the network, a busy server, or a place to upload to that was given up."""
+    return isinstance(error, MediaError) or error.status is None or error.status in (408, 429) or error.status >= 500
 
 
 def _turning(key: EntryKey, past: Past) -> Change:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sumesync.apply.inputs import remembered
 from sumesync.apply.paid import settle
 from sumesync.apply.run import Tools
-from sumesync.core import request
+from sumesync.core.kinds import Kinds
 from sumesync.core.recover import recover
 from sumesync.model import Fact, News, Submission, Wanted
+from sumesync.ports import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,9 @@ class Settled:
     bought: tuple[str, ...] = ()
 
 
-def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: Iterable[Wanted]) -> Settled:
+def settle_journal(
+    tools: Tools, facts: Iterable[Fact], lineage: str, wanted: Iterable[Wanted], kinds: Kinds
+) -> Settled:
     """Accepted jobs go to the ledger before their journal files go. What was never sent is forgotten. Of
     what is unknown only this project's (``lineage``) is asked about, and only requests of ``wanted`` may be sent
     again: those that this run was allowed to pay for."""
@@ -34,7 +38,7 @@ def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: It
     for submission in recovery.unknown:
         if submission.lineage == lineage:
             tools.tell(News.NOTE, submission.entry, "an earlier request's outcome is unknown; asking Sume")
-            if payment := settle(submission, body_again(submission, wanted), tools):
+            if payment := settle(submission, body_again(submission, wanted, kinds, tools.uploads), tools):
                 if payment.recorded:
                     tools.journal.clear(payment.submission.key)
                 settled = True
@@ -42,9 +46,10 @@ def settle_journal(tools: Tools, facts: Iterable[Fact], lineage: str, wanted: It
     return Settled(settled or bool(recovery.record), tuple(bought))
 
 
-def body_again(submission: Submission, wanted: Iterable[Wanted]) -> bytes | None:
-    """The bytes that were sent, made again from a spec that still asks for them; None where there is none."""
+def body_again(submission: Submission, wanted: Iterable[Wanted], kinds: Kinds, uploads: Uploads) -> bytes | None:
+    """The bytes that were sent, made again from a spec that still asks for them; None where there is none, or where
+    they named URLs that are not remembered. Whether they are the same the journal's digest says."""
     for variant in wanted:
         if variant.fingerprint == submission.fingerprint:
-            return request.body(variant.request)
+            return remembered(variant, kinds[variant.kind], uploads)
     return None

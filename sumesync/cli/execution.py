@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
@@ -23,7 +23,7 @@ from sumesync.core.text import amount, count
 from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, Event, Lock
-from sumesync.ports import JobApi
+from sumesync.ports import JobApi, Library
 from sumesync.render import human, machine, progress
 
 
@@ -53,7 +53,10 @@ def execute(
     with wiring.connected(common, session.place, how.deadline) as api:
         lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
-        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
+        library, uploads = cast(Library, api), wiring.uploads(session.place, lock.workspace)
+        tools = Tools(
+            api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, library, uploads
+        )
         outcome = Outcome()
         try:
             fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())
@@ -95,7 +98,7 @@ def _recovered(session: Session, tools: Tools, lock: Lock, agreed: Plan) -> tupl
     of requests that were sent once more. Only those of variants in ``agreed`` may be."""
     keys = {action.key for action in agreed.actions}
     wanted = [variant for variant in session.project.wanted if variant.key in keys]
-    settled = settle_journal(tools, session.state.facts, lock.lineage, wanted)
+    settled = settle_journal(tools, session.state.facts, lock.lineage, wanted, session.place.schemas.kinds)
     if not settled.changed and lock.workspace == session.state.lock.workspace:
         return session, ()
     fresh = wiring.look(session.place)

@@ -24,6 +24,7 @@ from sumesync.disk.ledger import LocalLedger
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.disk.outputs import OutputFiles
 from sumesync.disk.project import Home
+from sumesync.disk.uploads import LocalUploads
 from sumesync.errors import LocalStateError, NoProject, UsageError
 from sumesync.host import SystemClock
 from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
@@ -91,6 +92,11 @@ def look(place: Place, without_lock: bool = False) -> Session:
         lock is not None,
         str(working) if working else "",
     )
+
+
+def uploads(place: Place, workspace: str | None) -> LocalUploads:
+    """What was uploaded to the endpoint that counts, for this workspace."""
+    return LocalUploads(place.home.state(place.endpoint), workspace)
 
 
 def _submissions(home: Home, journal: LocalJournal) -> tuple[tuple[Submission, ...], mutex.Holder | None]:

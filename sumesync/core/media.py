@@ -6,6 +6,7 @@ the same for ever, and everything that is not in it (an HTML error page saved as
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,12 @@ class MediaType:
 
 
 HEAD_BYTES: Final = 4096
+POINTER_MAX: Final = 1024
+"""Bytes that a git-lfs pointer has at most."""
+_POINTER: Final = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
+)
 _PNG: Final = MediaType("image/png", ".png")
 _JPEG: Final = MediaType("image/jpeg", ".jpg")
 _GIF: Final = MediaType("image/gif", ".gif")
@@ -78,3 +85,9 @@ def describe(head: bytes) -> str:
     if start.startswith(b"<"):
         return "XML or markup"
     return "no media file that is known"
+
+
+def lfs_pointer(data: bytes) -> tuple[str, int] | None:
+    """The sha256 and the size that a git-lfs pointer names; None when the whole of a file, ``data``, is none."""
+    found = _POINTER.fullmatch(data) if len(data) <= POINTER_MAX else None
+    return (found[1].decode(), int(found[2])) if found else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 from sumesync.core import media, metadata, paths
 from sumesync.core.action import Observed
 from sumesync.core.inputs import MOST_BYTES, InputFile
+from sumesync.core.media import lfs_pointer
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
@@ -24,11 +24,6 @@ from sumesync.disk.project import Home, inside, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
 
-_POINTER: Final = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?"
-    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
-)
-_POINTER_MAX: Final = 1024
 _CHUNK: Final = 1 << 20
 
 
@@ -91,8 +86,8 @@ def _hash(full: Path) -> tuple[FileFact, bytes]:
     head = b""
     with open(full, "rb") as file:
         while chunk := file.read(_CHUNK):
-            if size == 0 and len(chunk) <= _POINTER_MAX and (pointer := _POINTER.fullmatch(chunk)):
-                return FileFact(FileKind.POINTER, pointer[1].decode(), int(pointer[2])), chunk
+            if size == 0 and (pointer := lfs_pointer(chunk)):
+                return FileFact(FileKind.POINTER, *pointer), chunk
             head = head or chunk[: media.HEAD_BYTES]
             digest.update(chunk)
             size += len(chunk)

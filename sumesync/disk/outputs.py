@@ -16,7 +16,7 @@ from sumesync.core import metadata, paths
 from sumesync.core.action import Observed
 from sumesync.disk import atomic
 from sumesync.disk.observe import look
-from sumesync.disk.project import inside, read_bytes
+from sumesync.disk.project import inside, open_file, read_bytes
 from sumesync.errors import LocalStateError, MediaError
 from sumesync.model import FileFact, FileKind
 
@@ -63,6 +63,21 @@ class Part:
             self._descriptor = None
 
 
+class Reading:
+    """The Source port on this machine."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        self._path = path
+        self._file = open_file(root, path)
+
+    def read(self, size: int, /) -> bytes:
+        with atomic.explained("read", Path(self._path)):
+            return self._file.read(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class OutputFiles:
     """The Media port on this machine."""
 
@@ -77,6 +92,9 @@ class OutputFiles:
 
     def look(self, path: str) -> FileFact | None:
         return look(self._root, path)
+
+    def open(self, path: str) -> Reading:
+        return Reading(self._root, path)
 
     def place(self, part: ports.Part, target: str, expected: FileFact | None) -> bool:
         """Rename ``part`` onto ``target`` if what stands there is still ``expected``. False: it is not."""

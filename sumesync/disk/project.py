@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from sumesync.core import paths, toml
 from sumesync.core.config import Config, Schemas, read_config
@@ -157,6 +158,17 @@ def read_bytes(root: Path, path: str, limit: int) -> bytes | str:
     except (OSError, ValueError) as error:
         return f"{printable(path)} cannot be read: {getattr(error, 'strerror', None) or error}"
     return f"{printable(path)} has more than {limit:,} bytes" if len(data) > limit else data
+
+
+def open_file(root: Path, path: str) -> BinaryIO:
+    """A file of the project, to read. Links are not followed. Raises LocalStateError where no file is."""
+    full = inside(root, path)
+    with atomic.explained("read", full):
+        file = open(full, "rb", opener=_no_links)  # noqa: SIM115 - the caller closes it
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise LocalStateError(f"{printable(path)} is not a file")
 
 
 def _no_links(path: str, flags: int) -> int:

@@ -7,16 +7,31 @@ any more: what a killed process leaves behind.
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sumesync.answers import Accepted, Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult, Unclear
+from sumesync.answers import (
+    Accepted,
+    Account,
+    Credits,
+    JobPage,
+    JobResult,
+    JobView,
+    Order,
+    Presigned,
+    ScenePage,
+    SubmitResult,
+    Unclear,
+    Uploaded,
+)
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
-from sumesync.core import metadata, paths, placement, schedule
+from sumesync.core import metadata, paths, placement, request, schedule
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.outcome import Outcome
@@ -24,11 +39,30 @@ from sumesync.core.paid import merge
 from sumesync.core.plan import Project, State, plan
 from sumesync.core.recover import open_submissions
 from sumesync.errors import ApiError, LocalStateError
-from sumesync.model import Change, Done, EntryKey, Event, Fact, FileFact, FileKind, Json, Lock, Step, Submission, Wanted
-from sumesync.ports import Part
+from sumesync.model import (
+    Change,
+    Done,
+    EntryKey,
+    Event,
+    Fact,
+    FileFact,
+    FileKind,
+    Input,
+    Json,
+    LocalInput,
+    Lock,
+    Pointer,
+    Step,
+    Submission,
+    UpstreamInput,
+    Wanted,
+)
+from sumesync.ports import Part, Source
 from tests.builders import KINDS
 
 LINEAGE = "0" * 32
+LASTS = 60.0
+"""Seconds for which a signed URL is good."""
 
 
 class Crash(BaseException):
@@ -145,6 +179,15 @@ class FakeSume:
     """Words of a prompt -> the terminal status of its jobs."""
     broken: list[ApiError] = field(default_factory=list)
     """Raised by the next downloads, one each."""
+    gone: set[str] = field(default_factory=set)
+    """Jobs whose results Sume has no more."""
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    """What was sent whole, by upload id; b"" until it is."""
+    puts: list[str] = field(default_factory=list)
+    unready: list[Exception] = field(default_factory=list)
+    """Raised by the next presigns, one each."""
+    wrong: list[str] = field(default_factory=list)
+    """What a create named that it may not."""
 
     origin = "http://127.0.0.1:1/api/v1"
 
@@ -152,9 +195,41 @@ class FakeSume:
         if self.idempotent and (known := next((job for job in self.jobs if job.key == order.key), None)):
             return known
         status = next((fate for words, fate in self.fates.items() if words.encode() in order.body), "completed")
+        self.wrong += [url for url in request.urls(json.loads(order.body)) if not self._serves(url)]
         job = FakeJob(f"job_{len(self.jobs) + 1}", order.key, order.body, self.clock.at + self.seconds, status)
         self.jobs.append(job)
         return job
+
+    def _serves(self, url: str) -> bool:
+        """Whether a create may name ``url``: a result that was asked for just now, or what was uploaded whole."""
+        name, _, at = url.rpartition("/")[2].partition("?at=")
+        if name.startswith("up_"):
+            return bool(self.uploads.get(name))
+        return name not in self.gone and bool(at) and self.clock.at - float(at) <= LASTS
+
+    def presign(self, name: str, media_type: str, size: int, purpose: str) -> Presigned:
+        self.fuse.burn("presign")
+        if self.unready:
+            raise self.unready.pop(0)
+        upload_id = f"up_{len(self.uploads) + 1}"
+        self.uploads[upload_id] = b""
+        return Presigned(upload_id, f"https://put/{upload_id}?sig=1", {}, f"https://media/{upload_id}")
+
+    def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
+        data = b""
+        while len(data) < size:
+            chunk = read(min(7, size - len(data)))
+            assert chunk, "the client would wait for ever"
+            data += chunk
+
+        def whole() -> None:
+            self.uploads[presigned.upload_id] = data
+            self.puts.append(presigned.upload_id)
+
+        self.fuse.burn("put", whole)
+
+    def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
+        return ScenePage(())
 
     def account(self) -> Account:
         return Account("ws_1")
@@ -200,13 +275,15 @@ class FakeSume:
 
     def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
         self.requests.append("result")
-        return JobResult((f"https://media/{job_id}",))
+        if job_id in self.gone:
+            raise ApiError("not found", status=404)
+        return JobResult((f"https://media/{job_id}?at={self.clock.at}",))
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
         self.requests.append("media")
         if self.broken:
             raise self.broken.pop(0)
-        job_id = url.rpartition("/")[2]
+        job_id = url.rpartition("/")[2].partition("?")[0]
         job = next(job for job in self.jobs if job.id == job_id)
         write(media_of(job))
         return "image/png"
@@ -242,6 +319,36 @@ class Disk:
     journal: dict[str, Submission] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    uploads: list[tuple[str, Uploaded]] = field(default_factory=list)
+
+
+@dataclass
+class MemoryUploads:
+    """The Uploads port over one Disk."""
+
+    disk: Disk
+    fuse: Fuse
+
+    def find(self, sha256: str, purpose: str) -> Uploaded | None:
+        known: dict[str, Uploaded] = {}
+        for step, upload in self.disk.uploads:
+            if step == "dropped":
+                known.pop(upload.upload_id, None)
+            elif step == "whole" and (upload.sha256, upload.purpose) == (sha256, purpose):
+                known[upload.upload_id] = upload
+        return list(known.values())[-1] if known else None
+
+    def begin(self, sha256: str, purpose: str, upload_id: str) -> None:
+        self._add("begun", Uploaded(sha256, purpose, upload_id))
+
+    def record(self, uploaded: Uploaded) -> None:
+        self._add("whole", uploaded)
+
+    def drop(self, upload_id: str) -> None:
+        self._add("dropped", Uploaded("", "", upload_id))
+
+    def _add(self, step: str, upload: Uploaded) -> None:
+        self.fuse.burn(f"upload {step}", lambda: self.disk.uploads.append((step, upload)))
 
 
 @dataclass
@@ -305,6 +412,11 @@ class MemoryStores:
         data = self.disk.files.get(path)
         return None if data is None else FileFact(FileKind.FILE, hashlib.sha256(data).hexdigest(), len(data))
 
+    def open(self, path: str) -> Source:
+        if path not in self.disk.files:
+            raise LocalStateError(f"cannot read {path}: No such file or directory")
+        return io.BytesIO(self.disk.files[path])
+
     def place(self, part: Part, target: str, expected: FileFact | None) -> bool:
         if self.look(target) != expected:
             return False
@@ -362,6 +474,26 @@ def want(path: str, prompt: str, take: int = 1, **fields: Json) -> Wanted:
     return Wanted(key, kind, take, request, fingerprint(kind, request, take), paths.parent(path), paths.spec_stem(path))
 
 
+def taking(path: str, prompt: str, *sources: Input, **fields: Json) -> Wanted:
+    """A clip made of what ``sources`` say."""
+    inputs: dict[Pointer, Input] = {("reference_image_urls", place): it for place, it in enumerate(sources)}
+    shown: list[Json] = [
+        {"file": it.path} if isinstance(it, LocalInput) else {"from": it.key.path, "output": it.output}
+        for it in sources
+    ]
+    body: dict[str, Json] = {"prompt": prompt, "duration": 5, "reference_image_urls": shown, **fields}
+    identity = fingerprint("video", body, 1, inputs)
+    return Wanted(EntryKey(path), "video", 1, body, identity, paths.parent(path), paths.spec_stem(path), inputs=inputs)
+
+
+def output_of(upstream: Wanted, output: int = 1) -> UpstreamInput:
+    return UpstreamInput(upstream.key, output, upstream.fingerprint, "reference_image")
+
+
+def local(path: str, data: bytes) -> LocalInput:
+    return LocalInput(path, hashlib.sha256(data).hexdigest(), len(data), "image/png", "reference_image")
+
+
 HERO = want("a/hero.sume.toml", "a bottle")
 SIDE = want("a/side.sume.toml", "a jar")
 CLIP = want("b/clip.sume.toml", "a slow pan", duration=5)
@@ -397,7 +529,18 @@ class Desk:
 
     def plan(self, policy: Policy | None = None) -> Plan:
         project = Project(tuple(self.specs), spec_paths=frozenset(spec.key.path for spec in self.specs))
-        return plan(project, self.state(), self.observed(), policy or Policy(), KINDS)
+        return self._ordered(plan(project, self.state(), self.observed(), policy or Policy(), KINDS))
+
+    def _ordered(self, made: Plan) -> Plan:
+        """``made``, its purchases after the work of what they take something from."""
+        wanted = {spec.key: spec for spec in self.specs}
+        work = {action.key for action in made.work}
+        actions = []
+        for action in made.actions:
+            sources = wanted[action.key].inputs.values() if action.pays else ()
+            after = {it.key for it in sources if isinstance(it, UpstreamInput)} & work
+            actions.append(replace(action, after=tuple(sorted(after))))
+        return replace(made, actions=tuple(actions))
 
     def apply(
         self,
@@ -415,13 +558,22 @@ class Desk:
         stores, telling = MemoryStores(self.disk, fuse), Telling()
         self.sume.fuse = fuse
         tools = Tools(
-            self.sume, stores, JournalView(stores), stores, stores, self.clock, InlineWorkers(self.clock), telling
+            self.sume,
+            stores,
+            JournalView(stores),
+            stores,
+            stores,
+            self.clock,
+            InlineWorkers(self.clock),
+            telling,
+            self.sume,
+            MemoryUploads(self.disk, fuse),
         )
         outcome = Outcome()
         state = self.state()
         if self.disk.lock is None:
             stores.create(LINEAGE, None)
-        settle_journal(tools, state.facts, state.lock.lineage, self.specs)
+        settle_journal(tools, state.facts, state.lock.lineage, self.specs, KINDS)
         state = self.state()
         task = Task(
             plan=self.plan(policy),

@@ -18,8 +18,17 @@ from sumesync.core import request
 from sumesync.core.recover import facts_of
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.model import Event, Fact, News, Step, Submission
-from tests.apply.desk import Disk, Fuse, HandClock, InlineWorkers, JournalView, MemoryStores, Telling
-from tests.builders import LINEAGE, submission
+from tests.apply.desk import (
+    Disk,
+    Fuse,
+    HandClock,
+    InlineWorkers,
+    JournalView,
+    MemoryStores,
+    MemoryUploads,
+    Telling,
+)
+from tests.builders import KINDS, LINEAGE, submission
 from tests.values import HERO, TEASER
 
 BODY = b'{"prompt":"A cup"}'
@@ -86,6 +95,8 @@ class World:
             clock,
             InlineWorkers(self.clock),
             self.telling,
+            api,
+            MemoryUploads(self.disk, self.fuse),
         )
 
     def begin(self, *journal: Submission) -> World:
@@ -341,7 +352,7 @@ NOTE = Event(News.NOTE, OURS.entry, "an earlier request's outcome is unknown; as
 
 
 def settled(world: World, *facts: Fact, lineage: str = LINEAGE) -> Settled:
-    return settle_journal(world.tools(), iter(facts), lineage, iter([TEASER, HERO]))
+    return settle_journal(world.tools(), iter(facts), lineage, iter([TEASER, HERO]), KINDS)
 
 
 def test_an_accepted_job_is_in_the_ledger_before_its_file_goes() -> None:
@@ -398,5 +409,6 @@ def test_another_project_in_the_same_repository_is_not_asked_about() -> None:
 
 
 def test_only_a_spec_of_the_very_request_gives_the_bytes_again() -> None:
-    assert body_again(OURS, [TEASER, HERO]) == request.body(HERO.request)
-    assert body_again(OURS, [TEASER]) is None
+    uploads = MemoryUploads(Disk(), Fuse())
+    assert body_again(OURS, [TEASER, HERO], KINDS, uploads) == request.body(HERO.request)
+    assert body_again(OURS, [TEASER], KINDS, uploads) is None

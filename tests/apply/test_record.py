@@ -14,7 +14,7 @@ from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.lock import render
 from sumesync.errors import LocalStateError
 from sumesync.model import Fact, Lock, Step
-from tests.apply.desk import Desk, Fuse, InlineWorkers, JournalView, MemoryStores, Telling
+from tests.apply.desk import Desk, Fuse, InlineWorkers, JournalView, MemoryStores, MemoryUploads, Telling
 from tests.builders import KINDS, entry, lock, submission
 from tests.values import HERO, HERO_DONE, HERO_IN_FLIGHT, HERO_JOB, TEASER, TEASER_DONE, WORKSPACE
 
@@ -42,6 +42,8 @@ class Book:
             self.clock,
             InlineWorkers(self.clock),
             Telling(),
+            self.desk.sume,
+            MemoryUploads(self.disk, self.fuse),
         )
         self.record = Record(task, tools)
 
