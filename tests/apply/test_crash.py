@@ -14,7 +14,7 @@ from sumesync.core import lock as locks
 from sumesync.core.action import Verb
 from sumesync.core.advance import turn_to
 from sumesync.core.recover import facts_of, recover, void
-from sumesync.model import Change, EntryKey, Past, Step
+from sumesync.model import Change, EntryKey, Past, Step, Wanted
 from tests.apply.desk import (
     CLIP,
     HERO,
@@ -26,9 +26,12 @@ from tests.apply.desk import (
     Fuse,
     MemoryStores,
     accept,
+    local,
     lose_answer,
     lose_request,
     media_of,
+    output_of,
+    taking,
     want,
 )
 
@@ -41,6 +44,43 @@ class Weather:
     script: dict[int, Behaviour]
     idempotent: bool = False
     echoes: bool = False
+
+
+@dataclass(frozen=True)
+class Project:
+    """``first``: the paid request, counted from 0, that the weather is about."""
+
+    name: str
+    specs: tuple[Wanted, ...]
+    first: int = 0
+    files: tuple[tuple[str, bytes], ...] = ()
+
+
+TAKE = b"\x89PNG\r\n\x1a\n a take"
+PROJECTS = (
+    # Two images, a third that asks for the same as the first, and a video.
+    Project("plain", (HERO, SIDE, want("b/twin.sume.toml", "a bottle"), CLIP)),
+    # A video of an image, one of that video, and another that takes a file; all of it one after the other.
+    Project(
+        "chain",
+        (
+            FILM := taking("b/film.sume.toml", "it turns", output_of(HERO), local("in/take.png", TAKE)),
+            taking("b/twin.sume.toml", "it turns", output_of(HERO), local("in/take.png", TAKE)),
+            taking("c/last.sume.toml", "it ends", output_of(FILM)),
+            HERO,
+            SIDE,
+        ),
+        2,
+        (("in/take.png", TAKE),),
+    ),
+    # The same bytes for two purchases at once.
+    Project(
+        "upload",
+        (*(taking(f"b/{name}.sume.toml", name, local("in/take.png", TAKE)) for name in ("one", "two")), HERO, SIDE),
+        0,
+        (("in/take.png", TAKE),),
+    ),
+)
 
 
 WEATHERS = (
@@ -56,17 +96,10 @@ STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 4
 """How many effects lie between two kills where there are two."""
 
 
-def a_desk(weather: Weather) -> Desk:
-    """Two images, a third that asks for the same as the first, and a video."""
-    desk = Desk(
-        [
-            HERO,
-            SIDE,
-            want("b/twin.sume.toml", "a bottle"),
-            CLIP,
-        ]
-    )
-    desk.sume.script = weather.script
+def a_desk(project: Project, weather: Weather) -> Desk:
+    desk = Desk(list(project.specs))
+    desk.disk.files.update(project.files)
+    desk.sume.script = {project.first + number: behaviour for number, behaviour in weather.script.items()}
     desk.sume.idempotent, desk.sume.echoes = weather.idempotent, weather.echoes
     return desk
 
@@ -115,11 +148,16 @@ def check(desk: Desk) -> None:
         output = lock.entries[spec.key].outputs[0]
         assert desk.disk.files[output.path] == media_of(job)
     assert not desk.disk.journal
+    assert desk.sume.wrong == [], "a request named what Sume does not serve"
+    assert not any(b'"file"' in job.request or b'"from"' in job.request for job in desk.sume.jobs)
+    stored = repr((desk.disk.lock, desk.disk.facts, desk.disk.texts, desk.disk.uploads))
+    assert "?at=" not in stored, "a signed URL was stored"
 
 
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 @pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
-def test_without_a_crash(weather: Weather) -> None:
-    desk = a_desk(weather)
+def test_without_a_crash(project: Project, weather: Weather) -> None:
+    desk = a_desk(project, weather)
     finish(desk)
     check(desk)
 
@@ -146,11 +184,12 @@ def follow(desk: Desk, followed: set[str]) -> None:
         check(desk)
 
 
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 @pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
-def test_killed_at_every_effect(weather: Weather) -> None:
+def test_killed_at_every_effect(project: Project, weather: Weather) -> None:
     followed: set[str] = set()
     for at in itertools.count(1):
-        killed = [desk for after in (False, True) if crashed(desk := a_desk(weather), at, after)]
+        killed = [desk for after in (False, True) if crashed(desk := a_desk(project, weather), at, after)]
         if not killed:
             break
         for desk in killed:
@@ -159,12 +198,13 @@ def test_killed_at_every_effect(weather: Weather) -> None:
     assert len(followed) > 25, "an effect changes nothing: what tells the desks apart is too little"
 
 
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 @pytest.mark.parametrize("weather", WEATHERS, ids=lambda weather: weather.name)
-def test_killed_again_during_recovery(weather: Weather) -> None:
+def test_killed_again_during_recovery(project: Project, weather: Weather) -> None:
     followed: set[str] = set()
     rounds = 0
     first = 1
-    while crashed(once := a_desk(weather), first, True):
+    while crashed(once := a_desk(project, weather), first, True):
         second = 1
         while crashed(desk := copy.deepcopy(once), second, False):
             follow(desk, followed)
