@@ -13,6 +13,7 @@ from typing import Final
 from sumesync.answers import Uploaded
 from sumesync.apply.run import Task, Tools
 from sumesync.core import request
+from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kind
 from sumesync.core.media import POINTER_MAX, lfs_pointer
 from sumesync.core.sending import filled, renamed, upstream
@@ -231,7 +232,7 @@ def is_pointer(media: Media, path: str) -> bool:
 
 def unfetched(path: str) -> InputError:
     shown = printable(path)
-    return InputError(f"{shown} is a git-lfs pointer, not the file itself", f"git lfs pull --include {shown}")
+    return InputError(f"{shown} is a git-lfs pointer, not the file itself", f"git lfs pull --include {quoted(shown)}")
 
 
 class _Checked:

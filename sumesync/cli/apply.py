@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sumesync.cli import access, options, wiring
+from sumesync.cli import access, options, pointers, wiring
 from sumesync.cli.execution import How, execute, finish
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
@@ -70,6 +70,8 @@ def apply(
         plan_ = _agreed(common, session, given, saved)
         _show(common, session, plan_, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))
+        if not given.get("keep_going"):
+            pointers.refuse(session, plan_)
         if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
             session.media.sweep(session.observed, session.project.spec_paths)
             _idle(common, plan_)

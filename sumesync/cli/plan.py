@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sumesync.cli import options, scope, wiring
+from sumesync.cli import options, pointers, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
@@ -103,6 +103,8 @@ def plan(
     else:
         common.talk.out(human.plan(plan_, view(common, session)), newline=False)
         advise(common, plan_, out)
+    if missing := pointers.told(session, plan_):
+        common.talk.warn(missing)
     codes = plan_.codes()
     if Exit.USAGE in codes:
         raise Quit(Exit.USAGE)
