@@ -127,9 +127,10 @@ class Inputs:
 
     def _upstream(self, source: UpstreamInput, owner: str, entry: Entry | None, again: bool) -> _Given:
         made = upstream(source, entry, self._endpoint)
-        name = printable(str(source.key))
+        name = printable(source.key.path)
         if made is None:
-            raise InputError(f"{name} has no output {source.output} yet", "run apply again")
+            hint = f"make it first: sumesync apply {quoted(name)}"
+            raise InputError(f"{name} has no output {source.output} yet", hint)
         if made.job is not None and not owner and (url := self._asked(source, made.job.id, made.place, made.of)):
             return _Given(url)
         output = made.output

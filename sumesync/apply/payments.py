@@ -10,13 +10,14 @@ from sumesync.answers import Accepted, NotSent, Refused, Throttled
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
+from sumesync.apply.run import Task
 from sumesync.core import request
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
 from sumesync.core.fingerprint import submission_key
 from sumesync.core.text import printable
 from sumesync.errors import ApiError, LocalStateError, MediaError
-from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission
+from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
 
 _AT_ONCE = 4
 _HINTS = {
@@ -39,7 +40,7 @@ class Payments:
         self._waiting: deque[tuple[float, Action, int]] = deque(
             (0.0, action, 0) for action in ground.task.plan.actions if action.pays
         )
-        self._work = {action.key for action in ground.task.plan.work}
+        self._needs = {action.key: _needs(action, ground.task) for action in ground.task.plan.actions if action.pays}
         self._done: set[EntryKey] = set()
         self._counted = 0
         self._making: dict[EntryKey, int] = {}
@@ -69,13 +70,13 @@ class Payments:
 
     def _missing(self, action: Action) -> list[EntryKey]:
         """The upstream variants that must end well before ``action`` is begun, and have not."""
-        if not action.after:
+        if not self._needs[action.key]:
             return []
         outcome = self._ground.outcome
         self._done.update(outcome.done[self._counted :])
         self._counted = len(outcome.done)
         failed = {trouble.key for trouble in outcome.failed}
-        return [key for key in action.after if key in self._work and (key not in self._done or key in failed)]
+        return [key for key in self._needs[action.key] if key not in self._done or key in failed]
 
     def _why(self, missing: list[EntryKey]) -> str:
         outcome = self._ground.outcome
@@ -129,7 +130,7 @@ class Payments:
         if not wanted.inputs:
             self._send(action, Body(request.body(wanted.request), request.urls(wanted.request)), tries)
             return
-        ground.record.flush(at_once=bool(action.after))
+        ground.record.flush(at_once=bool(self._needs[action.key]))
         entries = needed(wanted, ground.record.entries)
         self._making[action.key] = tries
         ground.tools.workers.start(("make", action), lambda: inputs.body(wanted, entries, action.attempt > 1))
@@ -252,6 +253,14 @@ class Payments:
         self._held.add(action.kind)
         self._ground.outcome.unknown.append(submission)
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
+
+
+def _needs(action: Action, task: Task) -> tuple[EntryKey, ...]:
+    """The variants of whose outputs ``action`` makes something, and which this plan has work for, a download too: until
+    it is done the lock may not tell what was made."""
+    sources = task.wanted[action.key].inputs.values()
+    keys = {*action.after, *(source.key for source in sources if isinstance(source, UpstreamInput))}
+    return tuple(other.key for other in task.plan.work if other.key in keys) if keys else ()
 
 
 def _passes(error: ApiError) -> bool:

@@ -22,7 +22,7 @@ from sumesync.core.outcome import Outcome
 from sumesync.core.text import amount, count
 from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
-from sumesync.model import SANDBOX, Event, Lock
+from sumesync.model import SANDBOX, EntryKey, Event, Lock, News
 from sumesync.ports import JobApi, Library
 from sumesync.render import human, machine, progress
 
@@ -62,7 +62,13 @@ def execute(
             fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())
             outcome.bought += resent
             if fresh is not session:
-                session, plan_ = fresh, _not_dearer(plan_, remake(fresh))
+                now, left = as_agreed(plan_, remake(fresh))
+                session, plan_ = fresh, _not_dearer(plan_, now)
+                outcome.not_begun += left
+                for key in left:
+                    tools.tell(
+                        News.NOTE, key, "not begun: what it waited for is settled; run apply again to pay for it"
+                    )
             task = _task(common, session, plan_, lock, capacity, stop, how, since)
             session.media.sweep(session.observed, session.project.spec_paths)
             with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
@@ -104,6 +110,16 @@ def _recovered(session: Session, tools: Tools, lock: Lock, agreed: Plan) -> tupl
     fresh = wiring.look(session.place)
     known = replace(fresh.state.lock, workspace=lock.workspace)
     return replace(fresh, state=replace(fresh.state, lock=known)), settled.bought
+
+
+def as_agreed(agreed: Plan, now: Plan) -> tuple[Plan, tuple[EntryKey, ...]]:
+    """``now`` without purchases that were shown as waiting, and which: what they waited for was settled meanwhile."""
+    waited = {action.key for action in agreed.of(Verb.ATTENTION)}
+    left = tuple(action.key for action in now.actions if action.pays and action.key in waited)
+    if now.pays <= agreed.pays or not left:
+        return now, ()
+    kept = (action for action in now.actions if action.key not in left and action.twin not in left)
+    return replace(now, actions=tuple(kept)), left
 
 
 def _not_dearer(agreed: Plan, now: Plan) -> Plan:

@@ -508,6 +508,8 @@ class Desk:
     disk: Disk = field(default_factory=Disk)
     sume: FakeSume = field(init=False)
     stopping: bool = False
+    ordered: bool = True
+    """Whether the plan says what its purchases come after."""
 
     def __post_init__(self) -> None:
         self.sume = FakeSume(self.clock)
@@ -529,16 +531,16 @@ class Desk:
 
     def plan(self, policy: Policy | None = None) -> Plan:
         project = Project(tuple(self.specs), spec_paths=frozenset(spec.key.path for spec in self.specs))
-        return self._ordered(plan(project, self.state(), self.observed(), policy or Policy(), KINDS))
+        return self._in_order(plan(project, self.state(), self.observed(), policy or Policy(), KINDS))
 
-    def _ordered(self, made: Plan) -> Plan:
+    def _in_order(self, made: Plan) -> Plan:
         """``made``, its purchases after the work of what they take something from."""
         wanted = {spec.key: spec for spec in self.specs}
         work = {action.key for action in made.work}
         actions = []
         for action in made.actions:
             sources = wanted[action.key].inputs.values() if action.pays else ()
-            after = {it.key for it in sources if isinstance(it, UpstreamInput)} & work
+            after = {it.key for it in sources if isinstance(it, UpstreamInput)} & work if self.ordered else ()
             actions.append(replace(action, after=tuple(sorted(after))))
         return replace(made, actions=tuple(actions))
 

@@ -18,7 +18,7 @@ from sumesync.apply.recovery import body_again
 from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, placement, request
-from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.action import Observed, Plan, Policy, Verb
 from sumesync.errors import ApiError, Exit, LocalStateError, MediaError
 from sumesync.model import Entry, EntryKey, JobState, Json, Lock, News, Output, Step, Wanted
 from tests.apply.desk import (
@@ -26,6 +26,7 @@ from tests.apply.desk import (
     HERO,
     LINEAGE,
     SIDE,
+    Crash,
     Desk,
     Fuse,
     InlineWorkers,
@@ -404,6 +405,19 @@ def test_the_url_is_asked_for_afresh_and_stored_nowhere() -> None:
     stored = repr((desk.disk.lock, desk.disk.facts, desk.disk.texts, desk.disk.uploads))
     assert "?at=" not in stored
     assert "https://" not in stored
+
+
+def test_a_dependant_waits_for_a_download_too() -> None:
+    """The run before died when the ledger had heard of the job's end, and the lock had not."""
+    desk = a_desk(HERO)
+    with pytest.raises(Crash):
+        desk.apply(fuse=Fuse(11, after=True))
+    assert [fact.job.state for fact in desk.disk.facts][-1] is JobState.COMPLETED
+    desk.specs.append(CHAIN)
+    assert desk.plan().of(Verb.FETCH)
+    desk.ordered = False
+    outcome, _ = desk.apply()
+    assert outcome.done == [HERO.key, CHAIN.key]
 
 
 def test_with_room_for_one_job_a_chain_still_comes_to_its_end() -> None:
