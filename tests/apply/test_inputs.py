@@ -319,10 +319,13 @@ def test_an_upload_of_a_run_that_died_is_finalised_by_the_next() -> None:
 def test_two_purchases_that_need_the_same_bytes_at_once_upload_them_once() -> None:
     desk = a_desk()
     these, entered = inputs(desk), threading.Barrier(2)
-    real, seen = desk.sume.presign, []
+    real, seen, another = desk.sume.presign, [], threading.Event()
 
     def slow(*args: Any) -> Any:
         seen.append(args)
+        if len(seen) > 1:
+            another.set()
+        another.wait(0.1)  # as long as a second one would need to come: none does
         return real(*args)
 
     desk.sume.presign = slow  # type: ignore[method-assign,assignment]
