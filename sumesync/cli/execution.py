@@ -66,9 +66,7 @@ def execute(
                 session, plan_ = fresh, _not_dearer(plan_, now)
                 outcome.not_begun += left
                 for key in left:
-                    tools.tell(
-                        News.NOTE, key, "not begun: what it waited for is settled; run apply again to pay for it"
-                    )
+                    tools.tell(News.NOTE, key, "what it waited for is settled now; to pay for it run apply again")
             task = _task(common, session, plan_, lock, capacity, stop, how, since)
             session.media.sweep(session.observed, session.project.spec_paths)
             with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
