@@ -87,6 +87,25 @@ def _mixed(yard: Yard) -> None:
     stage.write("mine.png", MINE)
 
 
+def _chain(yard: Yard) -> None:
+    """A clip of a picture of the same run."""
+    _first(yard)
+    _clip(yard, "film", '{ from = "hero.sume.toml", output = 1 }')
+
+
+def _upload(yard: Yard) -> None:
+    """Two clips of one file."""
+    _project(yard)
+    yard.stage.write("in/take.png", MINE)
+    for name in ("one", "two"):
+        _clip(yard, name, '{ file = "in/take.png" }')
+
+
+def _clip(yard: Yard, name: str, media: str) -> None:
+    text = f'kind = "video"\nprompt = "Clip {name}."\nreference_image_urls = [{media}]\n'
+    yard.stage.write(f"{name}.sume.toml", text)
+
+
 def _swapped(yard: Yard) -> None:
     """Two specs change names: each one's picture goes where the other's stands."""
     stage = yard.stage
@@ -182,6 +201,8 @@ STORIES: Final = {
         Story("mixed", _mixed, 6, ("apply", "--yes", "--prune"), again=True, mine=("mine.png",), absent=True),
         # A part file may hold the only copy of one of the two; the next run sweeps it and fetches the picture again.
         Story("swapped", _swapped, 2, absent=True),
+        Story("chain", _chain, 2),
+        Story("upload", _upload, 2, mine=("in/take.png",)),
         Story("in flight", _in_flight, 2),
         Story("retry", _failed, 2, ("apply", "--yes", "--retry-failed"), finish=("apply", "--yes", "--retry-failed")),
         Story("accept", _edited, 1, ("accept", "hero"), again=True, mine=("hero.png",), absent=True),

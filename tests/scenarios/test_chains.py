@@ -1,0 +1,222 @@
+"""Specs that take files and each other's outputs: what is paid for, what is sent and how often, and what stops it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests import canaries
+
+from .conftest import Maker
+from .stage import POST, Stage, png
+
+HERO = "A jar on a white counter."
+FILM = "The camera goes round the jar."
+TAKE = png("a take of our own")
+VIDEO = {"method": "POST", "route": "/videos/generations"}
+
+
+def film(stage: Stage, prompt: str = FILM, *media: str, name: str = "film") -> None:
+    """A clip of ``media``, each as it stands in the spec; of the hero unless said otherwise."""
+    listed = ", ".join(media or ['{ from = "hero.sume.toml", output = 1 }'])
+    stage.write(f"{name}.sume.toml", f'kind = "video"\nprompt = "{prompt}"\nreference_image_urls = [{listed}]\n')
+
+
+def file(path: str = "in/take.png") -> str:
+    return f'{{ file = "{path}" }}'
+
+
+def taken(stage: Stage, prompt: str) -> Any:
+    """What the last request for ``prompt`` named."""
+    return [charge.body["reference_image_urls"] for charge in stage.charges() if charge.body["prompt"] == prompt][-1]
+
+
+def uploads(stage: Stage) -> tuple[int, int]:
+    """Places asked for, and files sent."""
+    puts = [seen for seen in stage.world.requests if seen.method == "PUT"]
+    return len(stage.seen("POST", ".*/uploads/presign")), len(puts)
+
+
+@pytest.fixture
+def chain(stage: Stage) -> Stage:
+    """An image, and a clip of it, made."""
+    stage.spec("hero", HERO)
+    film(stage)
+    stage.here("apply", "--yes", code=0)
+    assert stage.paid() == [HERO, FILM]
+    return stage
+
+
+def test_a_chain_is_made_in_one_run_and_is_then_up_to_date(chain: Stage) -> None:
+    hero, clip = chain.charges()
+    (url,) = taken(chain, FILM)
+    assert hero.job_id in url
+    assert clip.body["prompt"] == FILM
+    chain.all_there()
+    chain.nothing_lost()
+    chain.here("plan", "--exit-code", code=0)
+    assert url.partition("?")[0] not in chain.read("sume.lock") + chain.read("film.sume.json") + chain.ledger()
+
+
+def test_a_changed_clip_costs_the_clip_and_a_changed_image_both(chain: Stage) -> None:
+    film(chain, "It falls over.")
+    chain.here("apply", "--yes", code=0)
+    assert chain.paid()[2:] == ["It falls over."]
+    chain.spec("hero", "A lid.")
+    assert "2 paid jobs" in chain.here("plan", code=0).out
+    chain.here("apply", "--yes", code=0)
+    assert chain.paid()[3:] == ["A lid.", "It falls over."]
+    chain.all_there()
+    chain.spec("hero", HERO)
+    film(chain)
+    chain.here("apply", "--yes", code=0)
+    assert len(chain.charges()) == 5, "what was paid for once comes back for nothing"
+
+
+def test_an_upstream_that_moved_or_was_lost_changes_nothing(chain: Stage) -> None:
+    chain.path("hero.png").unlink()
+    chain.here("apply", "--yes", code=0)
+    chain.path("hero.sume.toml").rename(chain.path("main.sume.toml"))
+    film(chain, FILM, '{ from = "main.sume.toml" }')
+    chain.here("apply", "--yes", code=0)
+    assert len(chain.charges()) == 2
+    chain.here("plan", "--exit-code", code=0)
+
+
+def test_an_accepted_edit_is_what_the_next_clip_is_made_of(chain: Stage) -> None:
+    chain.write("hero.png", TAKE)
+    chain.here("accept", "hero", code=0)
+    chain.here("plan", "--exit-code", code=0)
+    assert uploads(chain) == (0, 0)
+    film(chain, "It falls over.")
+    chain.here("apply", "--yes", code=0)
+    assert chain.paid()[2:] == ["It falls over."]
+    assert uploads(chain) == (1, 1)
+    assert chain.charges()[0].job_id not in taken(chain, "It falls over.")[0]
+    film(chain, "It stands up.")
+    chain.here("apply", "--yes", code=0)
+    assert uploads(chain) == (1, 1)
+    assert chain.read("hero.png".replace("png", "sume.json"))
+    assert chain.path("hero.png").read_bytes() == TAKE
+
+
+def test_the_same_bytes_are_uploaded_once_for_two_specs_and_two_runs(stage: Stage) -> None:
+    stage.write("in/take.png", TAKE)
+    stage.write("other/copy.png", TAKE)
+    film(stage, "One.", file(), name="one")
+    film(stage, "Two.", file("other/copy.png"), name="two")
+    stage.here("apply", "--yes", code=0)
+    film(stage, "Three.", file(), name="three")
+    stage.here("apply", "--yes", code=0)
+    assert uploads(stage) == (1, 1)
+    assert len(stage.charges()) == 3
+    stage.all_there()
+    stage.here("plan", "--exit-code", code=0)
+
+
+def test_a_file_under_another_name_is_the_same_request(stage: Stage) -> None:
+    stage.write("in/take.png", TAKE)
+    film(stage, FILM, file())
+    stage.here("apply", "--yes", code=0)
+    stage.path("in/take.png").rename(stage.path("in/best.png"))
+    film(stage, FILM, file("in/best.png"))
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 1
+    stage.write("in/best.png", png("another take"))
+    stage.here("apply", "--yes", code=0)
+    assert (len(stage.charges()), uploads(stage)) == (2, (2, 2))
+
+
+def test_a_git_lfs_pointer_is_told_by_plan_and_refused_by_apply(stage: Stage) -> None:
+    sha256 = hashlib.sha256(TAKE).hexdigest()
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(TAKE)}\n"
+    stage.write("in/take.png", text)
+    stage.spec("hero", HERO)
+    film(stage, FILM, file())
+    command = "git lfs pull --include in/take.png"
+    assert command in stage.here("plan", code=0).err
+    refused = stage.here("apply", "--yes", code=3)
+    assert command in refused.err
+    assert "nothing was submitted" in refused.err
+    assert (stage.posts(), stage.charges()) == (0, ())
+    going = stage.here("apply", "--yes", "--keep-going", code=1)
+    assert command in going.out
+    assert stage.paid() == [HERO]
+    stage.write("in/take.png", TAKE)
+    stage.here("apply", "--yes", code=0)
+    assert stage.paid() == [HERO, FILM]
+
+
+def test_a_clip_whose_image_failed_is_not_begun(make: Maker) -> None:
+    stage = make({**POST, "job": {"ends_as": "failed", "error_code": "render_failed"}, "times": 1})
+    stage.spec("hero", HERO)
+    film(stage)
+    ended = stage.here("apply", "--yes", code=1)
+    assert "waits for hero.sume.toml, which failed" in ended.text
+    assert stage.paid() == [HERO]
+    stage.here("apply", "--yes", code=1)
+    assert stage.paid() == [HERO]
+    stage.here("apply", "--yes", "--retry-failed", code=0)
+    assert stage.paid() == [HERO, HERO, FILM]
+
+
+def test_a_clip_whose_image_has_an_unknown_outcome_is_not_begun(make: Maker) -> None:
+    stage = make({**POST, "answer": {"status": 500}, "after": True, "times": 1})
+    stage.spec("hero", HERO)
+    film(stage)
+    stage.here("apply", "--yes", code=4)
+    stage.here("apply", "--yes", code=4)
+    assert stage.paid() == [HERO]
+    stage.here("resolve", "hero", "--adopt", stage.charges()[0].job_id, code=0)
+    stage.here("apply", "--yes", code=0)
+    assert stage.paid() == [HERO, FILM]
+
+
+def test_without_waiting_the_clip_is_left_for_the_next_run(stage: Stage) -> None:
+    stage.slow()
+    stage.spec("hero", HERO)
+    film(stage)
+    stage.here("apply", "--yes", "--no-wait", code=5)
+    assert stage.paid() == [HERO]
+    stage.later()
+    stage.here("apply", "--yes", code=0)
+    assert stage.paid() == [HERO, FILM]
+    stage.all_there()
+
+
+def test_an_upload_that_sume_does_not_take_any_more_is_made_again(stage: Stage) -> None:
+    stage.write("in/take.png", TAKE)
+    film(stage, "One.", file(), name="one")
+    stage.here("apply", "--yes", code=0)
+    film(stage, "Two.", file(), name="two")
+    stage.faults({**VIDEO, "answer": {"status": 422}, "times": 1})
+    assert "uploaded anew" in stage.here("apply", "--yes", code=1).out
+    stage.faults()
+    stage.here("apply", "--yes", code=0)
+    assert uploads(stage) == (2, 2)
+    assert stage.paid() == ["One.", "Two."]
+
+
+def test_no_url_of_an_upstreams_result_is_told_or_kept(make: Maker) -> None:
+    stage = make()
+    canaries.plant(stage.sume.running)
+    stage.spec("hero", HERO)
+    film(stage)
+    stage.here("plan", "--json")
+    stage.here("apply", "--yes", "--json", code=0)
+    stage.here("status", code=0)
+    stage.all_there()
+
+
+def test_the_embedded_sandbox_makes_chains_and_uploads_over_several_runs(make: Maker) -> None:
+    stage = make()
+    stage.write("in/take.png", TAKE)
+    stage.spec("hero", HERO)
+    film(stage, FILM, file(), '{ from = "hero.sume.toml" }')
+    stage.here("apply", "--yes", "--sandbox", code=0)
+    film(stage, "Again.", file(), '{ from = "hero.sume.toml" }', name="again")
+    stage.here("apply", "--yes", "--sandbox", code=0)
+    stage.here("plan", "--sandbox", "--exit-code", code=0)
+    assert stage.charges() == ()
