@@ -141,11 +141,9 @@ class Deliveries:
             if want.path != got.path and want.index not in kept:
                 text = f"{want.path} is taken by a file that is not ours: it is {got.path}"
                 ground.tools.tell(News.NOTE, first.key, text)
-        told = errand.jobs[haul.job.id].credits is not None
         made = tuple(got if want.sha256 == got.sha256 else want for want, got in zip(outputs, landed, strict=True))
         errand.jobs[haul.job.id] = delivery.recorded(haul, made)
-        if not told:
-            ground.spent(errand.jobs[haul.job.id])
+        ground.spent(errand.jobs[haul.job.id])
         return tuple(landed)
 
     def _kept(self, key: EntryKey) -> dict[int, Output]:

@@ -133,6 +133,10 @@ class Loop:
             case ("pay", _, Submission() as submission), _:
                 self._payments.broke(submission, _raised(done))
                 raise _raised(done)
+            case ("balance",), float() | int() | None as left if done.error is None:
+                self._payments.balance_read(left)
+            case ("balance",), _:
+                raise _raised(done)
             case ("look", tuple() as jobs), dict() as views if done.error is None:
                 self._flights.looked(jobs, views)
             case ("look", _), _:
