@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sumesync import __version__
+from sumesync.answers import Credits
 from sumesync.cli.session import Place
 from sumesync.disk import project as projects
 from sumesync.errors import UsageError
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 SANDBOX_CREDITS = 10_000
 SANDBOX_CAPACITY = 8
+
+
+def unborn(place: Place) -> Credits | None:
+    """What the account of a sandbox that nobody has used yet will have: looking at a plan does not make one."""
+    if (place.home.sandbox / "world.jsonl").exists():
+        return None
+    asked = place.config.sandbox
+    return Credits(asked.get("credits", SANDBOX_CREDITS), asked.get("capacity", SANDBOX_CAPACITY))
 
 
 @contextmanager

@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
-from sumesync.cli import options, scope, wiring
+from sumesync.cli import money, options, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
+from sumesync.core import cost
 from sumesync.core.action import Plan, Verb
+from sumesync.core.cost import Quote
 from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
 from sumesync.disk import atomic
@@ -67,7 +69,8 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
 @click.option("--regenerate", "regenerate", multiple=True, metavar="SPEC", help="Plan as apply --regenerate would.")
-@options.project
+@click.option("--offline", is_flag=True, help="Do not ask for the balance, although there is a key.")
+@options.connects
 @options.common
 def plan(
     common: Common,
@@ -76,11 +79,13 @@ def plan(
     out: Path | None,
     form: str,
     exit_code: bool,
+    offline: bool,
     **asked: Any,
 ) -> None:
     """Show what apply would do, why, and what it would pay for. Pays nothing, changes nothing.
 
-    Needs no key and no network, and is safe on a stranger's pull request. PATHS are specs or folders.
+    Needs no key and no network, and is safe on a stranger's pull request. Where there is a key and something to pay,
+    it asks for the balance. PATHS are specs or folders.
 
     \b
     + create   a new request: paid       … resume   a job is under way
@@ -90,18 +95,23 @@ def plan(
     session = wiring.look(wiring.find(common, paths))
     given = {**asked, "paths": list(paths), "tags": list(tags)}
     plan_ = replanned(common, session, given)
-    document = machine.plan(plan_, session.place.endpoint)
+    quote = money.quote(session, plan_)
+    if not offline and (form == "text" or common.talk.as_json):  # the others are for everybody to read
+        quote = money.glimpsed(common, session, plan_, quote)
+    document = machine.plan(plan_, session.place.endpoint, quote)
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)
     if common.talk.as_json:
         common.talk.out(machine.dump(document))
     elif form == "markdown":
-        common.talk.out(markdown.plan(plan_, replace(view(common, session), style=plain)), newline=False)
+        common.talk.out(
+            markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
+        )
     elif form == "github":
         common.talk.out(github.plan(plan_, projects.folder_in_git(session.place.home.root)), newline=False)
     else:
-        common.talk.out(human.plan(plan_, view(common, session)), newline=False)
+        common.talk.out(human.plan(plan_, view(common, session, quote=quote)), newline=False)
         advise(common, plan_, out)
     codes = plan_.codes()
     if Exit.USAGE in codes:
@@ -123,7 +133,7 @@ def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
     return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
 
 
-def view(common: Common, session: Session, keep_going: bool = False) -> human.View:
+def view(common: Common, session: Session, keep_going: bool = False, quote: Quote | None = None) -> human.View:
     return human.View(
         name=session.place.home.root.name,
         endpoint=session.place.endpoint,
@@ -131,6 +141,7 @@ def view(common: Common, session: Session, keep_going: bool = False) -> human.Vi
         kinds=session.place.schemas.kinds,
         max_jobs=session.place.config.max_jobs,
         keep_going=keep_going,
+        quote=quote or Quote(),
         style=common.talk.style,
         verbose=common.talk.verbose,
     )

@@ -154,7 +154,7 @@ def _total(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def in_words(estimate: Estimate) -> str:
-    """``about 24 credits for 3 jobs; 1 job of unknown cost``. "" where there is nothing to pay."""
+    """``Cost: about 24 credits for 3 jobs; 1 job of unknown cost.`` "" where there is nothing to pay."""
     parts = [f"about {amount(estimate.known)} credits for {count(estimate.priced, 'job')}"] if estimate.priced else []
     parts += [f"{count(estimate.unknown, 'job')} of unknown cost"] if estimate.unknown else []
-    return "; ".join(parts)
+    return f"Cost: {'; '.join(parts)}." if parts else ""

@@ -54,6 +54,9 @@ def test_a_plan_word_for_word() -> None:
     assert machine.plan(found, SUME) == {
         "endpoint": "sume",
         "paid_jobs": 2,
+        "estimate": None,
+        "balance": None,
+        "capacity": None,
         "summary": {"create": 1, "update": 1},
         "actions": [
             {
