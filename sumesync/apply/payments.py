@@ -101,7 +101,7 @@ class Payments:
         return verdict.may is May.START
 
     def balance_read(self, left: float | None) -> None:
-        self._reading = False
+        self._reading = self._stayed = False
         self._ground.till.read(left)
 
     def _send(self, action: Action, tries: int) -> None:
@@ -135,6 +135,7 @@ class Payments:
 
     def ended(self, action: Action, payment: Payment) -> None:
         errand = self._sending.pop(payment.submission.key)
+        self._stayed = False
         self._intents.discard(payment.submission.key)
         match payment.result:
             case Accepted() as accepted:

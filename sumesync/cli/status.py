@@ -14,7 +14,7 @@ from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import first_of
-from sumesync.model import Entry
+from sumesync.model import Entry, JobRecord
 from sumesync.render import human, machine
 
 _STATES = {
@@ -45,7 +45,7 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
         return
     if plan_.actions:
         rows = [_row(action, entries.get(action.key)) for action in plan_.actions]
-        talk.out(human.table(("SPEC", "STATE", "JOB", "MEDIA"), rows, talk.style), newline=False)
+        talk.out(human.table(("SPEC", "STATE", "JOB", "CREDITS", "MEDIA"), rows, talk.style), newline=False)
     spent = [job.credits for entry in entries.values() for job in entry.jobs if job.credits is not None]
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
@@ -58,7 +58,7 @@ def _view(common: Common, session: Session) -> human.View:
     return view(common, session)
 
 
-def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
+def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str, str]:
     state = _STATES[action.verb]
     if action.verb is Verb.KEEP and action.edited:
         state = "edited by hand"
@@ -66,16 +66,26 @@ def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
         state = "being sent"
     jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
     media = ", ".join(output.path for output in entry.outputs) if entry else ""
-    return str(action.key), state, jobs or "-", media or "-"
+    cost = _cost(entry)
+    return str(action.key), state, jobs or "-", "-" if cost is None else amount(cost), media or "-"
+
+
+def _cost(entry: Entry | None) -> float | None:
+    """What the jobs of the present request cost; None where Sume told of none."""
+    told = [job.credits for job in entry.jobs if job.credits is not None] if entry else []
+    return sum(told) if told else None
+
+
+def _job(job: JobRecord) -> dict[str, object]:
+    return {"id": job.id, "state": str(job.state), "attempt": job.attempt, "credits": job.credits}
 
 
 def _row_json(action: Action, entry: Entry | None) -> dict[str, object]:
     return {
         **machine.action(action),
         "state": _STATES[action.verb],
-        "jobs": [{"id": job.id, "state": str(job.state), "attempt": job.attempt} for job in entry.jobs]
-        if entry
-        else [],
+        "credits": _cost(entry),
+        "jobs": [_job(job) for job in entry.jobs] if entry else [],
         "media": [output.path for output in entry.outputs] if entry else [],
     }
 
