@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from sumesync.answers import Accepted, Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult, Unclear
 from sumesync.apply.loop import Loop
@@ -18,6 +19,7 @@ from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, paths, placement, schedule
 from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.budget import Budget
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
@@ -146,6 +148,8 @@ class FakeSume:
     broken: list[ApiError] = field(default_factory=list)
     """Raised by the next downloads, one each."""
 
+    balance: Callable[[], float | None] = lambda: 100.0
+
     origin = "http://127.0.0.1:1/api/v1"
 
     def create(self, order: Order) -> FakeJob:
@@ -160,7 +164,8 @@ class FakeSume:
         return Account("ws_1")
 
     def credits(self) -> Credits:
-        return Credits(100.0, 4)
+        self.requests.append("credits")
+        return Credits(self.balance(), 4)
 
     def declares_idempotency(self, route: str) -> bool:
         return self.idempotent
@@ -408,6 +413,8 @@ class Desk:
         wait: bool = True,
         deadline: float | None = None,
         since: float | None = None,
+        budget: Budget | None = None,
+        prices: Mapping[EntryKey, float] = MappingProxyType({}),
     ) -> tuple[Outcome, Telling]:
         """A run, from the look at the disk to the end. Raises Crash where the fuse blows."""
         fuse = fuse or Fuse()
@@ -437,6 +444,8 @@ class Desk:
             deadline=deadline,
             since=since,
             stopping=lambda: self.stopping,
+            budget=budget,
+            prices=prices,
         )
         Loop(task, tools, outcome).run()
         return outcome, telling
