@@ -79,7 +79,9 @@ def execute(
     tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
     outcome = Outcome()
     try:
-        fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())
+        # What is sent once more may be charged only now, and the budget is not asked there: so not under one.
+        again = plan_ if how.pays and how.max_credits is None else Plan()
+        fresh, resent = _recovered(session, tools, lock, again)
         outcome.bought += resent
         if fresh is not session:
             session, plan_ = fresh, _not_dearer(plan_, remake(fresh))

@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from sumesync.sandbox.settings import Idempotency
 from tests.canaries import KEY
 
 from .conftest import Maker
@@ -178,3 +179,16 @@ def test_status_tells_what_each_cost(stage: Stage) -> None:
     rows = {row["path"]: row for row in stage.here("status", "--json", code=0).json["specs"]}
     assert rows["v1.sume.toml"]["credits"] == 20
     assert rows["a.sume.toml"]["jobs"][0]["credits"] == 4
+
+
+def test_under_a_budget_nothing_unknown_is_sent_once_more(make: Maker) -> None:
+    stage = make({"route": "/images/generations", "times": 1, "drop": "after-creating"})
+    specs(stage, "a")
+    stage.here("apply", "--yes", code=4)
+    stage.settings(idempotency=Idempotency.DOCUMENTED)
+    sent = stage.posts()
+    stage.here("apply", "--yes", "--max-credits", "20", code=4)
+    assert stage.posts() == sent
+    stage.here("apply", "--yes", code=0)
+    assert stage.posts() == sent + 1
+    assert len(stage.charges()) == 1
