@@ -29,7 +29,7 @@ from sumesync.host import SystemClock
 from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
-    from sumesync.ports import JobApi
+    from sumesync.api.client import SumeClient
 
 
 _SHORTEST_READ = 5.0
@@ -137,7 +137,7 @@ def holding(common: Common, home: Home, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[JobApi]:
+def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[SumeClient]:
     """The API of the endpoint that counts: the sandbox, started inside this process, or Sume. ``within``: seconds that
     a run has; no read takes longer, but each has a few."""
     if common.sandbox or (place is not None and place.endpoint == SANDBOX):
