@@ -55,6 +55,14 @@ def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> P
     return Place(home, config, known, problems, endpoint)
 
 
+def around(common: Common) -> Place | None:
+    """The project, where there is one, for commands that need none: it may say that the sandbox is the endpoint."""
+    try:
+        return find(common)
+    except NoProject:
+        return None
+
+
 def look(place: Place, without_lock: bool = False) -> Session:
     """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
     can do their work where the lock was lost."""

@@ -20,15 +20,15 @@ FORMAT_VERSION = 1
 
 def dump(document: dict[str, Any]) -> str:
     """One document, ready to print."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def line(document: dict[str, Any]) -> str:
     """One event, on one line."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """What a terminal would obey or cannot show (C1 controls, bidi marks, half a pair) as JSON's own escapes."""
     return re.sub(r"[^\n -~]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text)
 

@@ -19,7 +19,7 @@ from sumesync.core import lock, metadata, toml
 from sumesync.core.locate import Locator
 from sumesync.core.request import body, urls
 from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
-from sumesync.core.text import printable, without_queries, without_secrets
+from sumesync.core.text import printable, short_urls, without_queries, without_secrets
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
 from sumesync.errors import LocalStateError, Problem, SumesyncError, UsageError
@@ -141,6 +141,7 @@ def locate(data: bytes) -> None:
 def any_text(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     printable(text)
+    _one_line(short_urls(text)[:600])
     if without_queries(without_queries(text)) != without_queries(text):
         raise Finding("a query was left")
     if SECRET in without_secrets(f"{text}{SECRET}", [SECRET]):
