@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sumesync.cli import access, options, wiring
+from sumesync.cli import access, contract, options, wiring
 from sumesync.cli.execution import How, execute, finish
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
@@ -119,8 +119,11 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
 
 def _show(common: Common, session: Session, plan_: Plan, keep_going: bool) -> None:
     talk = common.talk
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if talk.as_json:
-        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.place.endpoint)}))
+        told = {**machine.plan(plan_, session.place.endpoint), **contract.as_json(warnings)}
+        talk.out(machine.line({"event": "plan", **told}))
     elif not talk.quiet:
         talk.out(human.plan(plan_, view(common, session, keep_going)), newline=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sumesync.cli import options, scope, wiring
+from sumesync.cli import contract, options, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
@@ -38,11 +38,13 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
+    warnings = contract.of_all(common, session, plan_)
     if talk.as_json:
         document = {"valid": not found, "specs": len(plan_.actions), "problems": [machine.problem(p) for p in found]}
-        talk.out(machine.dump(document))
+        talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif found:
         talk.out(human.problems(found, talk.style))
+    contract.tell(common, warnings)
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
         raise Quit(Exit.USAGE)
@@ -94,8 +96,10 @@ def plan(
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if common.talk.as_json:
-        common.talk.out(machine.dump(document))
+        common.talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif form == "markdown":
         common.talk.out(markdown.plan(plan_, replace(view(common, session), style=plain)), newline=False)
     elif form == "github":

@@ -25,7 +25,7 @@ class Talk:
 
     def private(self, text: str, newline: bool = True) -> None:
         """Data with private URLs that a person asked to see: only the key is taken out."""
-        _write(sys.stdout, without_keys(text, self._secrets()) + ("\n" if newline else ""))
+        _write(sys.stdout, without_keys(text, secrets()) + ("\n" if newline else ""))
 
     def raw(self, text: str) -> None:
         """Data that is a secret and meant to be shown: the sandbox's own key."""
@@ -49,10 +49,7 @@ class Talk:
         return click.style(text, **looks) if colours(sys.stderr) else text
 
     def _clean(self, text: str) -> str:
-        return without_secrets(text, self._secrets())
-
-    def _secrets(self) -> set[str]:
-        return {os.environ.get("SUME_API_KEY", "").strip(), *_hidden}
+        return without_secrets(text, secrets())
 
 
 _hidden: set[str] = set()
@@ -62,6 +59,11 @@ def hide(secret: str | None) -> None:
     """From now on nobody in this process says it: the error boundary knows it, too."""
     if secret:
         _hidden.add(secret)
+
+
+def secrets() -> set[str]:
+    """What nobody says."""
+    return {os.environ.get("SUME_API_KEY", "").strip(), *_hidden}
 
 
 def colours(stream: TextIO | None) -> bool:

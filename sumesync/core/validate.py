@@ -40,7 +40,7 @@ _TYPES = {
     datetime.date: "a date",
     datetime.time: "a time",
 }
-_SCHEMA_TYPES = {
+SCHEMA_TYPES = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -121,7 +121,7 @@ def _shown(value: Any) -> str:
 
 
 def _type(name: str, error: ValidationError) -> tuple[str, str]:
-    wanted = _SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
+    wanted = SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
     got = _TYPES.get(type(error.instance), "something else")
     hint = "write it without quotes" if isinstance(error.instance, str) and "number" in wanted else ""
     return f"{name} is {got}; it must be {wanted}", hint
