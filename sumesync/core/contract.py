@@ -35,11 +35,12 @@ _WORK = 3_000_000
 _MOST = 20
 """Differences of one request that are told."""
 _CHOICES = 200
+_SUME = "Sume's API description"
+_UNKNOWN = f"is no field that {_SUME} knows"
 _TYPES = frozenset({*SCHEMA_TYPES, "null"})
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
 _STAND_IN = "https://media.invalid/file"
-_OF_SUME = "the API's own description, kept by schema refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def differences(document: Json, route: str, request: Request, base: str = "") ->
     with or without it. () where it says nothing."""
     operation = _operation(document, route, base)
     if operation is None:
-        return (Finding((), f"Sume describes no POST {printable(route, 80)}", f"by {_OF_SUME}"),)
+        return (Finding((), f"{_SUME} has no POST {printable(route, 80)}"),)
     copy = _Copy(document)
     schema = copy.of(_body(document, operation))
     known, open_ = _fields(schema)
@@ -310,7 +311,7 @@ def _unknown(request: Request, known: Iterable[str]) -> Iterator[Finding]:
         if name not in names:
             shown = ", ".join(printable(one, 40) for one in names[:12])
             hint = suggest(name, names) or f"Sume takes: {shown}{', …' if len(names) > 12 else ''}"
-            yield Finding((name,), f"{printable(name, 60)} is no field of Sume's, by {_OF_SUME}", printable(hint, 400))
+            yield Finding((name,), f"{printable(name, 60)} {_UNKNOWN}", printable(hint, 400))
 
 
 def _violations(schema: Any, request: Request) -> Iterator[Finding]:
@@ -334,15 +335,15 @@ def _told(error: ValidationError) -> Iterator[Finding]:
         for missing in limit:
             if missing not in instance:
                 where = dotted((*pointer, missing))
-                yield Finding(pointer, f"{where} is missing, which Sume requires, by {_OF_SUME}")
+                yield Finding(pointer, f"{where} is missing; {_SUME} requires it")
         return
     if word == "additionalProperties" and isinstance(instance, dict):
         schema = error.schema if isinstance(error.schema, dict) else {}
         for extra in instance:
             if extra not in schema.get("properties", {}):
-                yield Finding((*pointer, extra), f"{dotted((*pointer, extra))} is no field of Sume's, by {_OF_SUME}")
+                yield Finding((*pointer, extra), f"{dotted((*pointer, extra))} {_UNKNOWN}")
         return
-    yield Finding(pointer, f"{name} {_saying(word, limit)}, by {_OF_SUME}")
+    yield Finding(pointer, f"{name} {_saying(word, limit)}, says {_SUME}")
 
 
 def _saying(word: str, limit: Any) -> str:

@@ -34,7 +34,7 @@ def test_differences_are_told_where_they_stand_and_change_no_exit_code(make: Mak
     odd(stage)
     for args in (("validate",), ("plan",)):
         found = stage.here(*args, code=0)
-        assert "warning: hero.sume.toml:5:1: styl is no field of Sume's" in found.err
+        assert "warning: hero.sume.toml:5:1: styl is no field that Sume's API description knows" in found.err
         assert "warning: hero.sume.toml:6:1: quality must be a string" in found.err
         assert "warning" not in found.out
         told = stage.here(*args, "--json", code=0).json["warnings"]
