@@ -135,6 +135,9 @@ def _one(api: JobApi, into: OutputFiles, stem: str, url: str) -> tuple[str, int,
             return name, size, kind
         there = into.look(name)
         part.discard()
+    except MediaError as error:
+        part.discard()
+        raise MediaError(error.what, "run it again: it asks Sume for a fresh URL", status=error.status) from None
     except BaseException:
         part.discard()
         raise

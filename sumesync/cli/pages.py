@@ -10,6 +10,7 @@ import click
 
 from sumesync.cli.options import Common
 from sumesync.cli.talk import Quit
+from sumesync.core.decide import quoted
 from sumesync.core.text import count, printable
 from sumesync.errors import ApiError, UsageError
 from sumesync.model import Json
@@ -101,14 +102,14 @@ def show(
         return
     talk.say(f"{count(total, listing.noun)}.")
     if following is not None:
-        talk.say(f"There are more: --cursor {printable(following)} shows the next page, --all shows all.")
+        talk.say(f"There are more: --cursor {quoted(following)} shows the next page, --all shows all.")
 
 
 def _broken_off(common: Common, stream: library.Stream, error: ApiError, cursor: str | None) -> NoReturn:
     talk = common.talk
     if not talk.as_json:
         if cursor:
-            talk.warn(f"The list is not whole; go on with: --cursor {printable(cursor)}")
+            talk.warn(f"The list is not whole; go on with: --cursor {quoted(cursor)}")
         raise error
     told: dict[str, Json] = {"what": error.what, "hint": error.hint, "exit_code": int(error.code)}
     talk.out(stream.end(next_cursor=cursor, error=told))

@@ -19,6 +19,7 @@ JOBS = ("ID", "TYPE", "STATUS", "CREATED", "CREDITS", "PROMPT")
 _CELL = 60
 _VALUE = 300
 _ROWS = 200
+_ITEMS = 50
 _MEDIA = ("clip_url", "media_url", "url")
 _GAP = "  "
 
@@ -59,12 +60,17 @@ def scene_document(item: Scene, whole: bool) -> dict[str, Json]:
 
 
 def avatar_document(item: Avatar, whole: bool) -> dict[str, Json]:
-    return {"id": item.id, "name": item.name, "abilities": list(item.abilities), "told": told(item.document, whole)}
+    return {
+        "id": item.id,
+        "name": masked(item.name, whole),
+        "abilities": list(item.abilities),
+        "told": told(item.document, whole),
+    }
 
 
 def brand_document(item: Brand, whole: bool) -> dict[str, Json]:
     images: list[Json] = [masked(url, whole) for url in item.images]
-    return {"name": item.name, "images": images, "told": told(item.document, whole)}
+    return {"name": masked(item.name, whole), "images": images, "told": told(item.document, whole)}
 
 
 def job_document(item: JobView, _whole: bool = False) -> dict[str, Json]:
@@ -101,7 +107,7 @@ def _flat(value: Json, name: str) -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value, 1):
             yield from _flat(item, f"{name}[{number}]")
     elif value is not None and value != "" and value != []:
-        yield name, ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
+        yield name, ", ".join(map(_text, value[:_ITEMS])) if isinstance(value, list) else _text(value)
 
 
 def _text(value: Json) -> str:

@@ -65,9 +65,45 @@ def test_every_read_shows_a_table_and_a_document(make: Maker, name: str) -> None
 def test_what_a_server_should_not_say_is_not_shown(make: Maker, name: str) -> None:
     stage, job = paid(make)
     canaries.plant(stage.sume.running)
-    ask(stage, job, *READS[name])
-    ask(stage, job, *READS[name], "--json")
-    ask(stage, job, *READS[name], "--debug")
+    ask(stage, job, *READS[name], code=0)
+    ask(stage, job, *READS[name], "--json", code=0)
+    ask(stage, job, *READS[name], "--debug", code=0)
+
+
+NASTY = "\x1b]0;x\x07\x9b31m\u202egpj\u2066\n\tend https://m.example/p/q.png?sig=1"
+HOSTILE: dict[str, Any] = {
+    "id": "asset_1",
+    "title": NASTY,
+    "created_at": NASTY,
+    "media_url": "https://m.example/a/b\x1b[2J.mp4?sig=1",
+    NASTY: NASTY,
+    "metadata": {"tags": [NASTY] * 500, "deep": [[[[NASTY]]]], "many": {f"k{n}": n for n in range(2_000)}},
+    "start_time_seconds": 10**19,
+    "end_time_seconds": -1e300,
+}
+
+
+@pytest.mark.parametrize(
+    "args", [("assets", "search"), ("assets", "get", "asset_1"), ("avatars", "list"), ("brand", "show")]
+)
+def test_what_a_terminal_would_obey_is_escaped(make: Maker, args: tuple[str, ...]) -> None:
+    one = {"status": 200, "body": HOSTILE}
+    page = {"status": 200, "body": {"data": [HOSTILE, {**HOSTILE, "id": "../x"}], "next_cursor": "$(reboot)"}}
+    stage = make(
+        {"route": "/assets/*", "answer": one},
+        {"route": "/brand/*", "answer": one},
+        {"route": "/assets", "answer": page},
+        {"route": "/avatars", "answer": page, "times": 1},
+    )
+    for more in ((), ("--json",)):
+        found = stage.here(*args, *more)
+        assert all(char.isprintable() or char == "\n" for char in found.text), str(found)
+        assert "../x" not in found.text
+        assert "sig=1" not in found.text
+        assert "://" not in found.out
+        assert more or len(found.out) < 30_000
+        if args == ("assets", "search") and not more:
+            assert "--cursor '$(reboot)'" in found.err
 
 
 def test_private_urls_are_whole_only_where_asked_for(make: Maker) -> None:
