@@ -141,7 +141,7 @@ def _kept(value: Json, path: Path, secrets: tuple[str, ...]) -> Json:
     if isinstance(value, list):
         return [_kept(item, (*path, index), secrets) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        names = [name for name in value if not _is_private((*path, name))]
+        names = [name for name in value if not is_private((*path, name))]
         return {shown(name, secrets, 120): _kept(value[name], (*path, name), secrets) for name in names}
     return value
 

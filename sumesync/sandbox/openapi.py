@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sumesync.model import Json
-from sumesync.sandbox import uploads
+from sumesync.sandbox import library, uploads
 from sumesync.sandbox.kinds import KINDS, Field, Kind
 from sumesync.sandbox.settings import Idempotency, Settings
 
@@ -15,11 +15,6 @@ _SPECIAL: Mapping[str, Mapping[str, Json]] = {
     "uploaded_url": {"type": "string", "format": "uri"},
     "upload_id": {"type": "string"},
 }
-_READS = ("/me", "/credits", "/jobs", "/jobs/{id}", "/jobs/{id}/result")
-from sumesync.sandbox import library
-from sumesync.sandbox.kinds import KINDS, Field, Kind
-from sumesync.sandbox.settings import Idempotency, Settings
-
 _PAGED: dict[str, Json] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": library.LIMIT},
     "cursor": {"type": "string"},
@@ -53,8 +48,7 @@ READS: dict[str, dict[str, Json]] = {
 
 def document(settings: Settings, server: str) -> dict[str, Json]:
     """OpenAPI 3.1. It declares Idempotency-Key only where the settings honour it."""
-    paths: dict[str, dict[str, Json]] = {route: {"get": _operation(route)} for route in _READS}
-    paths: dict[str, Json] = {route: {"get": _operation(route)} for route in READS}
+    paths: dict[str, dict[str, Json]] = {route: {"get": _operation(route)} for route in READS}
     for kind in KINDS.values():
         paths.setdefault(kind.route, {})["post"] = _create(kind, settings)
     presign: dict[str, Json] = {"operationId": "presign_upload", "requestBody": _body(uploads.FIELDS)}

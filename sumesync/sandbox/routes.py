@@ -11,8 +11,7 @@ from urllib.parse import unquote
 
 from sumesync.errors import SumesyncError
 from sumesync.model import Json
-from sumesync.sandbox import kinds, openapi, uploads, validate
-from sumesync.sandbox import kinds, library, openapi, validate
+from sumesync.sandbox import kinds, library, openapi, uploads, validate
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer, refusal_answer
 from sumesync.sandbox.faults import NO_EFFECTS, Effects
 from sumesync.sandbox.jobs import Job
