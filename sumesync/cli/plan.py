@@ -63,6 +63,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 )
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
+@click.option("--refresh", is_flag=True, help="Plan as apply --refresh would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
@@ -118,6 +119,7 @@ def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
         replace_edited=bool(asked.get("replace_edited")),
         keep_going=bool(asked.get("keep_going")),
         prune=bool(asked.get("prune")),
+        refresh=bool(asked.get("refresh")),
         regenerate=regenerate,
     )
     return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))

@@ -53,6 +53,7 @@ class Why(StrEnum):
     UNPROVEN = "unproven"
     CHANGED = "changed"
     NEW = "new"
+    REFRESH = "refresh"
     OTHER_ENDPOINT = "other-endpoint"
 
 
@@ -178,6 +179,8 @@ class Policy:
     restore_edited: bool = False
     """An unchanged spec's own output takes the place of an edit again (``fetch --force``)."""
     prune: bool = False
+    refresh: bool = False
+    """Searches are made again, unchanged ones too."""
     regenerate: frozenset[str] = frozenset()
 
 

@@ -49,6 +49,11 @@ class Kind:
     shown: Mapping[str, str] = field(default_factory=dict)
     """Fields that tell most about a request, for plans, each with its unit (" s" or nothing)."""
 
+    @property
+    def document(self) -> bool:
+        """Whether its result is a document, kept in the metadata."""
+        return self.media == "none"
+
     def outputs(self, request: Mapping[str, Any]) -> int:
         """How many outputs ``request`` asks for."""
         asked = request.get(self.outputs_field, 1) if self.outputs_field else 1
