@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from sumesync.answers import JobResult, Scene, ScenePage
+from sumesync.core import lock as locks
 from sumesync.core import paths
 from sumesync.core.action import Policy, Verb
 from sumesync.core.fingerprint import fingerprint
 from sumesync.errors import ApiError
 from sumesync.model import EntryKey, JobState, Json, News, Wanted
 
-from .desk import Crash, Desk, Fuse
+from .desk import LINEAGE, Crash, Desk, Fuse
 
 
 def spec(path: str, kind: str, **request: Json) -> Wanted:
@@ -60,6 +62,29 @@ def test_an_analysis_is_paid_for_once_and_kept_in_its_metadata() -> None:
     assert len(desk.sume.jobs) == 1
     desk.apply()
     assert len(desk.sume.jobs) == 1
+
+
+def test_metadata_that_are_written_anew_keep_the_result() -> None:
+    desk = analyst(REEL)
+    desk.apply()
+    had, asked = result(desk, "reel.sume.json"), len(desk.sume.requests)
+    desk.specs = [replace(REEL, meta={"title": "The hook"})]
+    (action,) = desk.plan().actions
+    assert (action.verb, action.metadata) == (Verb.KEEP, True)
+    desk.apply()
+    assert json.loads(desk.disk.texts["reel.sume.json"])["meta"] == {"title": "The hook"}
+    assert (result(desk, "reel.sume.json"), len(desk.sume.requests)) == (had, asked)
+    assert keeps(desk)
+
+
+def test_a_lock_that_forgot_learns_from_the_ledger_and_asks_nobody() -> None:
+    desk = analyst(REEL)
+    desk.apply()
+    asked = len(desk.sume.requests)
+    desk.disk.lock = locks.new_text(LINEAGE)
+    desk.apply()
+    assert len(desk.sume.requests) == asked
+    assert keeps(desk)
 
 
 def test_two_specs_of_one_analysis_share_the_job_and_have_the_result_each() -> None:
