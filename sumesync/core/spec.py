@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sumesync.core import paths, toml
+from sumesync.core import paths, rules, toml
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS, Kind, Kinds
 from sumesync.core.locate import Locator
@@ -183,7 +183,7 @@ def resolve(
     document: Document, config: Config, schemas: Schemas, prompt: PromptFile | None = None
 ) -> Wanted | tuple[Problem, ...]:
     """The one variant of a plain spec, or everything that is wrong with it."""
-    findings = list(islice(_spec_findings(document, schemas, prompt), _MOST_FOUND))
+    findings = list(islice(_spec_findings(document, config, schemas, prompt), _MOST_FOUND))
     if findings:
         return _located(document.path, document.text, findings)
     table = document.table
@@ -207,7 +207,9 @@ def resolve(
     )
 
 
-def _spec_findings(document: Document, schemas: Schemas, prompt: PromptFile | None) -> Iterator[Finding]:
+def _spec_findings(
+    document: Document, config: Config, schemas: Schemas, prompt: PromptFile | None
+) -> Iterator[Finding]:
     table = document.table
     name = table.get("kind", DEFAULT_KIND)
     kind = schemas.kinds.get(name) if isinstance(name, str) else None
@@ -221,6 +223,8 @@ def _spec_findings(document: Document, schemas: Schemas, prompt: PromptFile | No
         yield from unknown_fields(table["output"], ("name", "dir"), "[output]", ("output",))
         yield from _output_findings(document.path, table["output"])
     yield from _prompt_findings(table, kind, prompt)
+    if isinstance(table.get("extra", {}), dict):
+        yield from rules.whole(table, {**config.defaults.get(kind.name, {}), **_flat(table)}, kind)
     yield from not_json({k: v for k, v in table.items() if k not in ("meta", "output")}, ())
     yield from _twice(table, ())
 
