@@ -120,6 +120,8 @@ def what_of(wanted: Wanted, kinds: Kinds) -> str:
     values = []
     for field, unit in kinds[wanted.kind].shown.items():
         value = wanted.request.get(field)
+        if isinstance(value, list):
+            value = f"{value[0]}{f' +{len(value) - 1}' if len(value) > 1 else ''}" if value else None
         if value is not None:
             values.append(printable(str(value), 20) + unit)
     return " ".join([wanted.kind, *values])
