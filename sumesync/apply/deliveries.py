@@ -176,7 +176,7 @@ class Deliveries:
         return {
             place.output.index: replace(place.output, path=place.source or place.output.path)
             for place in places
-            if place.standing in (Standing.HERE, Standing.EDITED)
+            if place.standing in (Standing.HERE, Standing.EDITED) and not place.output.is_document
         }
 
     def _replaceable(self, key: EntryKey) -> frozenset[str]:

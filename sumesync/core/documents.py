@@ -87,5 +87,5 @@ def scenes(found: Iterable[Mapping[str, Json]], more: bool) -> dict[str, Json]:
 def told(kind: str, document: Mapping[str, Json]) -> str:
     """A document in a few words."""
     if isinstance(number := document.get("count"), int) and isinstance(document.get("scenes"), list):
-        return count(number, "scene") + (", and there are more" if document.get("more") is True else "")
+        return count(number, "scene") + (" of more" if document.get("more") is True else "")
     return {"reference-analysis": "analysis", "asset-upload": "ingested"}.get(kind, "result")

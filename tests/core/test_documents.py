@@ -242,7 +242,7 @@ def test_a_document_has_a_largest_depth() -> None:
         ("reference-analysis", {"count": 3}, "analysis"),
         ("asset-upload", {}, "ingested"),
         ("asset-search", documents.scenes([], more=False), "0 scenes"),
-        ("asset-search", documents.scenes([{"id": "a"}], more=True), "1 scene, and there are more"),
+        ("asset-search", documents.scenes([{"id": "a"}], more=True), "1 scene of more"),
         ("later-kind", {}, "result"),
     ],
 )
