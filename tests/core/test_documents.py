@@ -17,6 +17,7 @@ from sumesync.core import lock as locks
 from sumesync.core.action import Standing, Verb, Why
 from sumesync.core.advance import search_record
 from sumesync.core.documents import DocumentFault
+from sumesync.core.merge import merge_locks, merge_metadata_texts
 from sumesync.core.rebuild import rebuild
 from sumesync.model import SANDBOX, Entry, EntryKey, JobRecord, JobState, Json, Output, Wanted
 from tests.builders import LINEAGE, action_of, document, entry, examples, fact, file, held, job, lock, planned, wanted
@@ -278,3 +279,24 @@ def test_a_lock_that_calls_metadata_a_picture_is_refused() -> None:
     forged = Output(1, "reel.sume.json", "0" * 64, 1, "image/png")
     with pytest.raises(locks.LockFault, match="no media file"):
         locks.read(locks.render(lock(entry(REEL, job("job_1", JobState.COMPLETED, forged)))))
+
+
+@pytest.mark.parametrize("ours_is_done", [True, False])
+def test_a_merge_keeps_the_result_of_the_side_that_has_it(ours_is_done: bool) -> None:
+    under_way = entry(REEL, replace(REEL_JOB, state=JobState.ACCEPTED, outputs=()))
+    done, waiting = metadata.render(REEL, REEL_DONE, FOUND), metadata.render(REEL, under_way)
+    merged = merge_metadata_texts(None, *((done, waiting) if ours_is_done else (waiting, done)))
+    assert merged is not None
+    found = metadata.read(merged)
+    assert (found.result, found.entry and found.entry.outputs) == (FOUND, REEL_DONE.outputs)
+
+
+def test_of_two_searches_a_merge_keeps_one_whole() -> None:
+    other = documents.scenes([{"id": "scene_9"}], more=False)
+    again = entry(CLIPS, search_record(CLIPS.fingerprint, (held(CLIPS, other),)))
+    merged = merge_metadata_texts(
+        None, metadata.render(CLIPS, CLIPS_DONE, SCENES), metadata.render(CLIPS, again, other)
+    )
+    assert metadata.read(merged or "").result == SCENES
+    locked = merge_locks(None, lock(CLIPS_DONE), lock(again)).entries[CLIPS.key]
+    assert locked.outputs == CLIPS_DONE.outputs
