@@ -107,8 +107,8 @@ def read(text: str) -> MetadataFact:
         entry = _entry(document)
     except LockFault:
         return MetadataFact(digest(text), ours="spec" in document and "fingerprint" in document)
-    take, request, result = document.get("take"), document.get("request"), document.get("result")
-    result = result if isinstance(result, dict) else None
+    take, request = document.get("take"), document.get("request")
+    result, output = _result(document.get("result"), path_of(entry.key))
     return MetadataFact(
         digest(text),
         ours=True,
@@ -116,8 +116,19 @@ def read(text: str) -> MetadataFact:
         take=take if isinstance(take, int) else 1,
         request=request if isinstance(request, dict) else None,
         result=result,
-        output=documents.output(path_of(entry.key), result) if result is not None else None,
+        output=output,
     )
+
+
+def _result(value: object, path: str) -> tuple[dict[str, Json] | None, Output | None]:
+    """The document of a metadata file; none where it is none that we could write again (1e999, half a character)."""
+    if not isinstance(value, dict):
+        return None, None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+        return value, documents.output(path, value)
+    except (ValueError, RecursionError):
+        return None, None
 
 
 def _no_constant(name: str) -> None:

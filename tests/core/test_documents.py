@@ -268,6 +268,17 @@ def test_the_schemas_are_true(spec: Wanted, done: Entry, result: Mapping[str, Js
     validator().validate(json.loads(metadata.render(spec, done, result)))
 
 
+@pytest.mark.parametrize("odd", ['"\\ud800"', "1e999", "[" * 900 + "]" * 900, '"x", "y": -1e999'])
+def test_a_result_that_could_not_be_written_again_is_none(odd: str) -> None:
+    """A pull request can write metadata and a lock that agree."""
+    text = metadata.render(REEL, REEL_DONE, FOUND).replace('"A hand opens a box."', odd)
+    read = metadata.read(text)
+    assert (read.result is None) is (read.output is None)
+    if read.output is not None:
+        agreed = entry(REEL, job("job_reel", JobState.COMPLETED, read.output))
+        metadata.render(REEL, agreed, read.result).encode()
+
+
 @pytest.mark.parametrize("path", ["README.md", "a.png", "a.json", "a.sume.toml", "sume.lock"])
 def test_a_lock_that_calls_another_file_a_document_is_refused(path: str) -> None:
     forged = entry(REEL, JobRecord("job_1", JobState.COMPLETED, outputs=(replace(held(REEL, FOUND), path=path),)))
