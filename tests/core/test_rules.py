@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sumesync.cli.start import template
 from sumesync.core import rules, toml
-from sumesync.core.spec import Config
 from tests.builders import KINDS, examples
 
 
@@ -121,20 +120,3 @@ def test_a_new_spec_of_each_kind_says_what_it_must_and_every_other_field_as_a_co
     for name in KINDS[kind].fields:
         assert f"\n{name} = " in text or f"\n# {name} = " in text or name == "prompt_file"
     assert all(len(line) < 160 for line in text.splitlines())
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_spec_with_all_its_comments_taken_away_is_valid(kind: str) -> None:
-    from sumesync.core.spec import open_spec, resolve
-    from sumesync.core.toml import TomlFault
-    from tests.builders import SCHEMAS
-
-    lines = template(KINDS[kind], "A cup" if "prompt" in KINDS[kind].fields else None).split("\n")
-    whole = "\n".join(line.removeprefix("# ") if " = " in line else line for line in lines)
-    whole = whole.replace("# [meta]", "[meta]")
-    try:
-        document = open_spec("x.sume.toml", whole.encode())
-    except TomlFault as fault:  # pragma: no cover - tells what is wrong
-        raise AssertionError(fault.problem) from None
-    assert not isinstance(document, tuple), document
-    assert not isinstance(found := resolve(document, Config(), SCHEMAS), tuple), found
