@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sumesync.answers import Accepted, Refused, SubmitResult, Throttled, Unclear
-from sumesync.api.jobs import job_ids, request_id_of
+from sumesync.api.jobs import created_cost, job_ids, request_id_of
 from sumesync.api.reading import Unreadable, as_list, as_object, parse, private_texts, shown, text_of
 from sumesync.errors import ApiError
 from sumesync.model import Json
@@ -131,13 +131,14 @@ def _accepted(answer: Answer, secrets: Iterable[str]) -> Accepted | Unclear:
     if answer.broken:
         return Unclear(f"Sume answered {answer.status}, but {answer.broken}", told.request_id)
     try:
-        ids = job_ids(parse(answer.body))
+        payload = parse(answer.body)
+        ids = job_ids(payload)
     except Unreadable as error:
         also = f"; it also names {', '.join(error.ids)}" if error.ids else ""
         return Unclear(f"Sume answered {answer.status}, but {error}{also}", told.request_id)
     if not ids:
         return Unclear(f"Sume answered {answer.status}, but the answer names no job", told.request_id)
-    return Accepted(ids)
+    return Accepted(ids, created_cost(payload))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""The Sume Public API over HTTP: the JobApi of the real world, and of the sandbox's server."""
+"""The Sume Public API over HTTP: the JobApi and the Library of the real world, and of the sandbox's server."""
 
 from __future__ import annotations
 
+import json
 import os
 import random as random_module
 import threading
@@ -11,11 +12,23 @@ from urllib.parse import quote, urlencode
 
 from urllib3.util import parse_url
 
-from sumesync.answers import Account, Credits, JobPage, JobResult, JobView, NotSent, Order, SubmitResult, Unclear
+from sumesync.answers import (
+    Account,
+    Credits,
+    JobPage,
+    JobResult,
+    JobView,
+    NotSent,
+    Order,
+    Presigned,
+    SubmitResult,
+    Unclear,
+)
 from sumesync.api import wire
 from sumesync.api.answers import Answer, api_error, retry_after
+from sumesync.api.hosts import Hosts
+from sumesync.api.hosts import resolve as resolve_name
 from sumesync.api.media import Downloader
-from sumesync.api.media import resolve as resolve_name
 from sumesync.api.openapi import declares_header
 from sumesync.api.origin import check_origin, is_loopback
 from sumesync.api.reading import Unreadable, parse, shown
@@ -30,6 +43,7 @@ from sumesync.api.transport import (
     reason_of,
     system_tls,
 )
+from sumesync.api.uploads import Uploader
 from sumesync.errors import ApiError, UsageError
 from sumesync.model import Json
 from sumesync.ports import Clock
@@ -81,7 +95,9 @@ class SumeClient:
         self._openapi_asked = False
         self._openapi_lock = threading.Lock()
         local = is_loopback(self._url.host or "")
-        self._media = Downloader(self._transport, self._limits, agent, local, lambda: self._secrets, resolve)
+        hosts = Hosts(self._transport, self._limits, local, lambda: self._secrets, resolve)
+        self._media = Downloader(hosts, agent)
+        self._uploads = Uploader(hosts, key)
 
     @property
     def origin(self) -> str:
@@ -119,7 +135,7 @@ class SumeClient:
 
     def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
         path = f"{_job_path(job_id)}/result"
-        return self._read(path, "the result of this job", lambda told: wire.job_result(told, sent))
+        return self._read(path, "the result of this job", lambda told: wire.job_result(told, sent, self._secrets))
 
     def declares_idempotency(self, route: str) -> bool:
         with self._openapi_lock:
@@ -131,26 +147,33 @@ class SumeClient:
                 self._openapi_asked = True
         return declares_header(self._openapi, route, self._base)
 
-    def _read(self, path: str, subject: str, reader: Callable[[Json], _T]) -> _T:
-        answer = self._get(path, subject)
+    def presign(self, name: str, media_type: str, size: int, purpose: str) -> Presigned:
+        asked = {"file_name": name, "content_type": media_type, "size_bytes": size, "purpose": purpose}
+        body = json.dumps(asked).encode("ascii")
+        return self._read("/uploads/presign", "where to send a file", wire.read_presigned, body)
+
+    def _read(self, path: str, subject: str, reader: Callable[[Json], _T], body: bytes | None = None) -> _T:
+        """``body``: of a POST that costs nothing and may be sent again."""
+        answer = self._get(path, subject, body)
         try:
             return reader(parse(answer.body))
         except Unreadable as error:
             text = f"Sume answered {answer.status} for {subject}, but {error}"
             raise ApiError(text, "check SUME_API_BASE_URL", status=answer.status) from None
 
-    def _get(self, path: str, subject: str) -> Answer:
+    def _get(self, path: str, subject: str, body: bytes | None) -> Answer:
         """A 2xx answer. Raises ApiError when the tries or the patience are spent, or no retry can help."""
         limits, clock = self._limits, self._clock
+        headers = {**self._headers, "Accept-Encoding": "gzip"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         end = clock.monotonic() + limits.patience
         attempt = 0
         while True:
             attempt += 1
             asked = None
             try:
-                answer = self._transport.get(
-                    self._pool, self._base + path, {**self._headers, "Accept-Encoding": "gzip"}
-                )
+                answer = self._transport.ask(self._pool, self._base + path, headers, body)
             except NETWORK as error:
                 failure, again = self._unreachable(error, subject), _may_pass(error)
             else:
@@ -241,6 +264,9 @@ class SumeClient:
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
         return self._media.download(url, write)
+
+    def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
+        self._uploads.put(presigned, size, read)
 
 
 def _job_path(job_id: str) -> str:

@@ -74,6 +74,8 @@ _SPENT = (
     "required_credits",
     "cost",
 )
+_SPENT_BESIDE = tuple(name for name in _SPENT if name != "credits")
+"""Beside a job ``credits`` alone may as well be the balance."""
 _SPENT_PARTS = ("used", "charged", "spent", "total", "amount", "value", "credits")
 
 
@@ -93,9 +95,9 @@ def job_ids(payload: Json) -> tuple[str, ...]:
     """The ids of the jobs that a create answer tells of, in its order, each once; () when none.
 
     They stand at ``job.id`` (seen), ``job_id`` (told), ``jobs[].id``, ``job_ids[]`` or ``id``, each
-    possibly inside ``data`` (sister). A bare ``id`` counts only where no other form is found, and only
-    on an object that can be a job: not on ``{"object": "asset", "id": …}``. A list envelope tells of no
-    created job: it would be the jobs of the whole workspace.
+    possibly inside ``data`` (sister), or as those of an ``ingest_job`` (tolerated). A bare ``id`` counts only
+    where no other form is found, and only on an object that can be a job: not on ``{"object": "asset", "id": …}``.
+    A list envelope tells of no created job: it would be the jobs of the whole workspace.
 
     Raises Unreadable when any of them is not a possible id (``../x``): of several jobs none may be lost.
     """
@@ -125,8 +127,9 @@ def _is_envelope(value: Mapping[str, Json]) -> bool:
 
 
 def _named(level: Mapping[str, Json]) -> Iterator[str]:
-    yield _id_of(level.get("job"))
-    yield _scalar(level.get("job_id"))
+    for name in ("job", "ingest_job"):
+        yield _id_of(level.get(name))
+        yield _scalar(level.get(f"{name}_id"))
     for item in [*as_list(level.get("jobs")), *as_list(level.get("job_ids"))]:
         yield _id_of(item) or "?"  # a job without a name is no id either, and must not be lost
 
@@ -179,7 +182,7 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
         status=shown(text_of(job, "status", "state"), hidden, limit=40),
         type="" if kind == "job" else shown(kind, hidden, limit=60),
         created_at=_moment(job.get("created_at", job.get("created")), hidden),
-        credits=spent(job),
+        credits=cost_of(payload),
         error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), hidden, limit=80),
         error_message=shown(message or text_of(job, "error_message", "failure_reason"), hidden),
         request_id=request_id_of(details.get("request_id"), job.get("request_id"), secrets=hidden),
@@ -227,11 +230,32 @@ def _moment(value: Json, hidden: Iterable[str]) -> str:
     return shown(str(value), hidden, limit=40) if isinstance(value, str | int | float) else ""
 
 
-def spent(source: Mapping[str, Json]) -> float | None:
-    """The credits that a job or its result tells to have cost; None when it does not."""
+def created_cost(payload: Json) -> float | None:
+    """The credits that a create answer tells for all of its jobs together; None when it does not.
+
+    They stand beside the jobs, or with each of them. Where both do and differ, the larger figure counts.
+    """
+    found: list[float | None] = []
+    for level in _levels({"data": payload} if isinstance(payload, list) else payload):
+        listed = as_list(level.get("jobs")) or as_list(level.get("data"))
+        holders = [as_object(item) for item in (listed or [level.get("job")])]
+        each = [spent(holder) for holder in holders]
+        found.append(sum(figure for figure in each if figure is not None) if None not in each else None)
+        found.append(spent(level, _SPENT_BESIDE))
+    return max((figure for figure in found if figure is not None), default=None)
+
+
+def cost_of(payload: Json) -> float | None:
+    """The credits that an answer about one job, or its result, tells it to have cost: in the job, or beside it."""
+    found = (spent(job_object(payload)), *(spent(level, _SPENT_BESIDE) for level in _levels(payload)))
+    return next((figure for figure in found if figure is not None), None)
+
+
+def spent(source: Mapping[str, Json], names: tuple[str, ...] = _SPENT) -> float | None:
+    """The credits that a job or its result tells to have cost, by one of ``names``; None when it does not."""
     holders = (source, as_object(source.get("usage")), as_object(source.get("billing")))
     for holder in holders:
-        for name in _SPENT:
+        for name in names:
             value = holder.get(name)
             parts = as_object(value)
             found = [number_of(value), *(number_of(parts.get(part)) for part in _SPENT_PARTS)]

@@ -110,11 +110,12 @@ def private_texts(payload: Json) -> tuple[str, ...]:
     return tuple(
         value
         for path, value in walk(payload)
-        if isinstance(value, str) and len(value) <= _PRIVATE_LIMIT and _is_private(path)
+        if isinstance(value, str) and len(value) <= _PRIVATE_LIMIT and is_private(path)
     )
 
 
-def _is_private(path: Path) -> bool:
+def is_private(path: Path) -> bool:
+    """Whether what stands at ``path`` is private by its own name."""
     name = snake(str(path[-1]))
     if name == "id":
         return len(path) > 1 and snake(str(path[-2])) == "workspace"

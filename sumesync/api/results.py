@@ -1,4 +1,4 @@
-"""The media of a job's result, told apart from the other URLs that stand beside them."""
+"""The media of a job's result, told apart from the other URLs that stand beside them; and all of it as a document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sumesync.answers import JobResult
-from sumesync.api.jobs import job_object, spent
+from sumesync.api.documents import document_of
+from sumesync.api.jobs import cost_of
 from sumesync.api.reading import Path, Unreadable, snake, walk
 from sumesync.model import Json
 
@@ -35,6 +36,7 @@ _INPUT_STARTS = ("reference_", "source_", "input_", "request_")
 _STAND_INS = frozenset(["thumbnail", "thumbnails", "thumb", "thumbs", "preview", "previews", "poster", "posters"])
 # Whole names only: the output of a talking avatar may well be its avatar_video_url.
 _AVATARS = frozenset(["avatar", "avatars", "avatar_url", "avatar_urls", "avatar_image_url", "avatar_image_urls"])
+_ECHOES = frozenset(["request"])
 _URL_LISTS = frozenset(["urls", "outputs", "images", "videos", "media", "files"])
 
 
@@ -49,14 +51,15 @@ def _is_no_output(key: str) -> bool:
     )
 
 
-def job_result(payload: Json, sent: Iterable[str] = ()) -> JobResult:
+def job_result(payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] = ()) -> JobResult:
     """The media URLs of ``GET /jobs/{id}/result`` in document order, each once, and the cost if told.
 
     They are the values of ``url`` and ``…_url`` (told) and the strings of lists named ``…_urls``, ``urls``,
     ``outputs``, ``images``, ``videos``, ``media`` or ``files`` (tolerated), except links into
     the API, thumbnails and other stand-ins, and inputs that are echoed: by their place, or because the
     URL (with or without its query) is one of ``sent``. A ``download_url`` beside a ``url`` or
-    ``media_url`` is another way to the same file. Raises Unreadable when it is no object or list.
+    ``media_url`` is another way to the same file. Beside them, all that it tells as a document, without the echoed
+    request: that is ours, and names places of private uploads. Raises Unreadable when it is no object or list.
     """
     if not isinstance(payload, dict | list):
         raise Unreadable("the answer holds no result")
@@ -70,7 +73,8 @@ def job_result(payload: Json, sent: Iterable[str] = ()) -> JobResult:
             continue
         files.add((place, _bare(url)))
         urls[url] = None
-    return JobResult(tuple(urls), spent(job_object(payload)))
+    told = document_of(payload, secrets, leave_out=_ECHOES)
+    return JobResult(tuple(urls), cost_of(payload), told if isinstance(told, dict) else {"data": told})
 
 
 def _url_values(payload: Json) -> Iterator[tuple[Path, str, str]]:

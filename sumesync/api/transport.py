@@ -69,18 +69,18 @@ class Limits:
 
 
 class Pace:
-    """How long an answer may take: ``total`` seconds, and one more for each ``rate`` bytes received."""
+    """How long a request and its answer may take: ``total`` seconds, and one more for each ``rate`` bytes moved."""
 
     def __init__(self, clock: Clock, stall: float, total: float, rate: float = 0.0) -> None:
         self._clock, self._stall, self._total, self._rate = clock, stall, total, rate
         self.restart()
 
     def restart(self) -> None:
-        self._start, self.received = self._clock.monotonic(), 0
+        self._start, self.received, self.sent = self._clock.monotonic(), 0, 0
 
     def next_wait(self) -> float:
         """Seconds that the next byte may take. Raises TimeoutError when time is up."""
-        earned = self.received / self._rate if self._rate else 0.0
+        earned = (self.received + self.sent) / self._rate if self._rate else 0.0
         left = self._total + earned - (self._clock.monotonic() - self._start)
         if left <= 0:
             raise TimeoutError("the answer took too long")
@@ -149,7 +149,9 @@ class PlainConnection(HTTPConnection):
         for start in range(0, len(data), _SLICE):
             if self.sock is not None:
                 self.sock.settimeout(self.pace.next_wait())
-            super().send(data[start : start + _SLICE])
+            piece = data[start : start + _SLICE]
+            super().send(piece)
+            self.pace.sent += len(piece)
 
 
 class TlsConnection(PlainConnection, HTTPSConnection):
@@ -257,12 +259,15 @@ class Transport:
 
         return make
 
-    def get(self, pool: urllib3.HTTPConnectionPool, target: str, headers: Mapping[str, str]) -> Answer:
-        """GET once: no retry, no redirect. Raises one of NETWORK."""
+    def ask(
+        self, pool: urllib3.HTTPConnectionPool, target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """GET, or POST of what costs nothing, once: no retry, no redirect. Raises one of NETWORK."""
         limits = self._limits
         response = pool.urlopen(
-            "GET",
+            "GET" if body is None else "POST",
             target,
+            body=body,
             headers=headers,
             retries=False,
             redirect=False,

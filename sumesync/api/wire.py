@@ -19,6 +19,7 @@ from sumesync.api.answers import (
 )
 from sumesync.api.jobs import is_job_id, job_ids, job_page, job_view
 from sumesync.api.openapi import declares_header
+from sumesync.api.presigned import read_presigned
 from sumesync.api.reading import Unreadable, parse, shown
 from sumesync.api.results import job_result
 
@@ -38,6 +39,7 @@ __all__ = [
     "parse",
     "read_account",
     "read_credits",
+    "read_presigned",
     "retry_after",
     "shown",
     "submit_result",

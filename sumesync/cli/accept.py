@@ -31,7 +31,7 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
 
     For a file that was edited by hand, for a prompt that was changed without wanting a new picture, and for a
     picture that was made elsewhere. From then on the file is yours: sumesync moves it, and never replaces it
-    unless you say so.
+    unless you say so. One variant of a spec with a matrix is named SPEC[VARIANT].
     """
     place = wiring.find(common, specs)
     with wiring.holding(common, place.home, "accept"):
@@ -47,14 +47,14 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
             absent[wanted.key] = lost = missing(paid.get(wanted.fingerprint), wanted, outputs[wanted.key])
             _record(session, wanted, tuple(sorted((*outputs[wanted.key], *lost.kept), key=lambda o: o.index)))
             media_ = [output.path for output in outputs[wanted.key]]
-            done.append({"path": wanted.key.path, "media": media_, "missing": [o.path for o in lost.outputs]})
+            done.append({**machine.key(wanted.key), "media": media_, "missing": [o.path for o in lost.outputs]})
     if common.talk.as_json:
         common.talk.out(machine.dump({"accepted": done}))
     for wanted in chosen:
         shown = ", ".join(output.path for output in outputs[wanted.key])
         common.talk.say(f"{wanted.key}: satisfied by {printable(shown)}. To commit: sume.lock, metadata and media.")
         if absent[wanted.key].outputs:
-            common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(wanted.key.path)}.")
+            common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(str(wanted.key))}.")
 
 
 def _present(session: Session, wanted: Wanted) -> tuple[Output, ...]:

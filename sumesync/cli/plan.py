@@ -46,7 +46,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
         raise Quit(Exit.USAGE)
-    talk.say(f"{count(len(plan_.actions), 'spec')} valid.")
+    talk.say(f"{human.specs(action.key for action in plan_.actions)} valid.")
 
 
 @click.command()
@@ -113,7 +113,7 @@ def plan(
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
     """The plan for these options; a saved plan is made again from its own."""
-    regenerate = frozenset(scope.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
+    regenerate = frozenset(str(scope.one_spec(common, session, name)) for name in asked.get("regenerate", ()))
     policy = session.policy(
         retry_failed=bool(asked.get("retry_failed")),
         replace_edited=bool(asked.get("replace_edited")),

@@ -15,7 +15,7 @@ from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import first_of
-from sumesync.model import Entry, JobRecord, Output
+from sumesync.model import Entry, EntryKey, JobRecord, Output
 from sumesync.render import human, machine
 
 _STATES = {
@@ -139,7 +139,7 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_p
     if later:
         talk.say(f"Nothing wrong; {count(later, 'spec')} for a later apply (see: sumesync plan).")
         return
-    kept = count(len(plan_.actions), "spec")
+    kept = human.specs(action.key for action in plan_.actions)
     talk.say(f"All agree: {kept}, the lock, the metadata and the media.")
 
 
@@ -171,16 +171,25 @@ def _findings(plan_: Plan) -> list[tuple[str, str, str]]:
     found = [(problem.where, problem.what, problem.hint or "mend the spec") for problem in plan_.invalid]
     for action in plan_.actions:
         if action.pending and action.verb is not Verb.INVALID:
-            mend = action.hint or f"{_MENDS[action.verb]} {quoted(action.key.path)}"
+            mend = action.hint or f"{_MENDS[action.verb]} {quoted(str(action.key))}"
             found.append((str(action.key), _what(action), mend))
+    there = {action.key.path for action in plan_.actions}
+
+    def gone(key: EntryKey) -> str:
+        return f"in the lock, but its spec {'asks for it no more' if key.path in there else 'is gone'}"
+
     found += [
-        (str(orphan.key), "in the lock, but its spec is gone", "sumesync apply --prune, or restore the spec")
+        (
+            str(orphan.key),
+            f"in the lock, but its spec {gone(orphan.key)}",
+            "sumesync apply --prune, or restore the spec",
+        )
         for orphan in plan_.orphans
     ]
     found += [(c.job.id, "a job in flight that no spec asks for now", "sumesync apply") for c in plan_.collects]
     shown = {action.fingerprint for action in plan_.actions}
     found += [
-        (str(s.entry), "a paid request whose outcome is unknown", f"sumesync resolve {quoted(s.entry.path)}")
+        (str(s.entry), "a paid request whose outcome is unknown", f"sumesync resolve {quoted(str(s.entry))}")
         for s in plan_.unknown
         if s.fingerprint not in shown
     ]

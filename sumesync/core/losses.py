@@ -23,6 +23,8 @@ class Ground:
     wanted: Mapping[EntryKey, Wanted]
     outputs: Mapping[EntryKey, int]
     wanted_here: frozenset[str]
+    recorded: Mapping[str, frozenset[EntryKey]]
+    """The entries that have an output at a path."""
 
 
 def told(action: Action, ground: Ground) -> Action:
@@ -70,7 +72,6 @@ def _left_behind(action: Action, ground: Ground) -> list[str]:
     """Earlier outputs of the entry, which a new result sweeps away."""
     entries = ground.lock.entries
     kept = {place.target for place in action.places}
-    kept |= {o.path for key, other in entries.items() if key != action.key for o in other.outputs}
     found = []
     for key in (action.key, action.origin):
         entry: Entry | None = entries.get(key) if key else None
@@ -80,7 +81,8 @@ def _left_behind(action: Action, ground: Ground) -> list[str]:
             for output in (output for job in past.jobs for output in job.outputs):
                 fact = ground.observed.files.get(output.path) if not output.is_document else None
                 same = fact is not None and fact.sha256 == output.sha256 and ground.own.owns(output.path, fact)
-                if same and output.path not in kept:
+                others = ground.recorded.get(output.path, frozenset()) - {action.key}
+                if same and not others and output.path not in kept:
                     found.append(output.path)
     return found
 

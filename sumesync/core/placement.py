@@ -6,6 +6,7 @@ The names: ``stem.ext`` for the first output, ``stem-2.ext`` for the second; a v
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -214,13 +215,19 @@ def _never_ours(path: str, observed: Observed, own: Ours) -> bool:
 def in_place(wanted: Wanted, count: int, observed: Observed) -> tuple[str, ...]:
     """Media files that hold a stem of this variant."""
     stems = {paths.folded(stem_of(wanted, index)) for index in range(1, count + 1)}
-    found = []
-    for name in sorted(observed.names.get(wanted.folder, frozenset())):
+    there = _by_stem(observed.names.get(wanted.folder, frozenset()))
+    return tuple(paths.under(wanted.folder, name) for name in sorted(n for stem in stems for n in there.get(stem, ())))
+
+
+@functools.lru_cache(maxsize=1024)
+def _by_stem(names: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
+    """Media files by their folded stems: of a folder of thousands, made once."""
+    found: dict[str, list[str]] = {}
+    for name in names:
         stem, suffix = posixpath.splitext(paths.folded(name))
-        path = paths.under(wanted.folder, name)
-        if suffix in paths.MEDIA_SUFFIXES and stem in stems:
-            found.append(path)
-    return tuple(found)
+        if suffix in paths.MEDIA_SUFFIXES:
+            found.setdefault(stem, []).append(name)
+    return {stem: tuple(here) for stem, here in found.items()}
 
 
 def edited(outputs: Iterable[Output], observed: Observed, own: Ours) -> tuple[str, ...]:
@@ -240,12 +247,16 @@ def stems(wanted: Wanted, count: int) -> Iterator[tuple[str, str]]:
 
 
 def clashes(wanted: Iterable[Wanted], counts: Mapping[EntryKey, int]) -> dict[EntryKey, EntryKey]:
-    """Variants that would write a stem that another writes: each with the other."""
+    """Variants that would write a stem, or metadata, that another writes: each with the other."""
     holders: dict[tuple[str, str], EntryKey] = {}
+    documents: dict[str, EntryKey] = {}
     found: dict[EntryKey, EntryKey] = {}
     for variant in wanted:
-        for stem in stems(variant, counts[variant.key]):
-            holder = holders.setdefault(stem, variant.key)
+        held = [holders.setdefault(stem, variant.key) for stem in stems(variant, counts[variant.key])]
+        # Of two plain specs the names of the specs themselves differ.
+        other = documents.setdefault(paths.folded(metadata.path_of(variant.key)), variant.key)
+        held += [other] if other.variant or variant.key.variant else []
+        for holder in held:
             if holder != variant.key:
                 found.setdefault(variant.key, holder)
                 found.setdefault(holder, variant.key)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sumesync.model import Json
 
@@ -34,6 +35,10 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    read: Callable[[int], bytes] = lambda _: b""
+    """Of a body that is too large to hold, and is not in ``body``: at most so many bytes more; b"" at its end."""
+    length: int = 0
+    """Bytes of the body that were announced."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Response:
     """Zero bytes sent after the body and counted in Content-Length: an answer too large to hold."""
     cut: int | None = None
     """The connection ends after this many bytes of the body."""
+    file: Path | None = None
+    """Its bytes are the body, in place of ``body``: streamed, never held."""
     drip: tuple[int, float] | None = None
     """Bytes at a time, and the seconds between."""
 

@@ -1,8 +1,9 @@
 """Scripted faults: which requests go wrong, and how. Tests and people write the same rules.
 
 A script is a JSON array of rules. A rule matches on ``method``, ``route`` (``/jobs/*``, where ``*`` is one
-part of a path; ``media`` for the media origin), ``kind`` and ``prompt`` (a part of it) of the request's job,
-and of the requests that match, from the ``nth`` on for ``times`` of them. Counts begin anew with each process.
+part of a path; ``media`` for the media origin, which downloads GET from and uploads PUT to), ``kind`` and ``prompt``
+(a part of it, or of what stands for one: a script, a title, an upload's file name) of the request's job, and of the
+requests that match, from the ``nth`` on for ``times`` of them. Counts begin anew with each process.
 
 All rules that match apply. What a rule does:
 
@@ -10,7 +11,7 @@ All rules that match apply. What a rule does:
     "answer": {"status": 500, "body": …, "headers": {…}, "type": "text/html"}
     "redirect": "http://10.0.0.1/"
     "after": true                                the request is acted on first: the job is made and charged
-    "drop": "before-reading" | "after-reading" | "after-creating" | "mid-answer"
+    "drop": "before-reading" | "mid-body" | "after-reading" | "after-creating" | "mid-answer"
     "reset": true                                the drop is a TCP reset
     "headers": {"Content-Disposition": …}        added to the answer
     "garble": "html" | {"way": "oversize", "bytes": 99999999}
@@ -42,6 +43,8 @@ class Drop(StrEnum):
 
     BEFORE_READING = "before-reading"
     """The request's head was read, its body was not."""
+    MID_BODY = "mid-body"
+    """Of an upload, half of the file has come. Other bodies are read whole."""
     AFTER_READING = "after-reading"
     AFTER_CREATING = "after-creating"
     MID_ANSWER = "mid-answer"

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sumesync.sandbox.jobs import Job
-from sumesync.sandbox.kinds import Piece
+from sumesync.sandbox.kinds import Piece, words
 
 
 class Shelf:
@@ -66,7 +66,7 @@ def draw(job: Job, piece: Piece) -> bytes:
     number = piece.name.partition(".")[0]
     take = f"{job.id}/{number}" if number.isdigit() and number != "1" else job.id
     caption = " · ".join(filter(None, (job.kind, shape, length, take)))
-    scene = pictures.Scene(job.prompt, take, caption, piece.size)
+    scene = pictures.Scene(words(job.body), take, caption, piece.size)
     if piece.media_type == "video/mp4":
         return clips.mp4(clips.Clip(scene, piece.seconds, piece.audio))
     if piece.media_type == "image/jpeg":

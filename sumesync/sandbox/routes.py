@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 from sumesync.errors import SumesyncError
 from sumesync.model import Json
-from sumesync.sandbox import kinds, openapi, validate
+from sumesync.sandbox import kinds, openapi, uploads, validate
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer, refusal_answer
 from sumesync.sandbox.faults import NO_EFFECTS, Effects
 from sumesync.sandbox.jobs import Job
-from sumesync.sandbox.kinds import Kind, Links
+from sumesync.sandbox.kinds import Kind, Links, Made
 from sumesync.sandbox.limits import Meter
 from sumesync.sandbox.world import World
 
@@ -45,6 +45,7 @@ class Api:
             ("GET", _JOB, self._job),
             ("GET", _RESULT, self._result),
             ("GET", re.compile(re.escape("/openapi.json")), self._openapi),
+            ("POST", re.compile(re.escape("/uploads/presign")), self._presign),
             *(("POST", re.compile(re.escape(kind.route)), self._create) for kind in kinds.KINDS.values()),
         ]
 
@@ -116,10 +117,34 @@ class Api:
     def _create(self, request: Request, effects: Effects, _: str) -> Response:
         kind = kinds.by_route(request.path)
         assert kind is not None, "only kinds' routes come here"
-        body = validate.body(request.body, kind)
+        body = validate.body(request.body, kind.fields)
         key = request.headers.get("idempotency-key", "")
-        job = self._world.create(kind.name, body, key, fate=effects.fate)
-        return json_answer(202, kind.answer(job.id, self._world.status(job)))
+        made = self._world.order(kind.name, body, key, fate=effects.fate)
+        told = tuple(Made(job.id, self._world.status(job), job.body, job.credits) for job in made)
+        return json_answer(202, kind.answer(told))
+
+    def _presign(self, request: Request, effects: Effects, _: str) -> Response:
+        """``upload_url`` has the object key and a signature; ``media_url`` is what later requests name."""
+        world, body = self._world, validate.body(request.body, uploads.FIELDS)
+        name, media_type, purpose = str(body["file_name"]), str(body["content_type"]), str(body["purpose"])
+        size = body["size_bytes"]
+        assert isinstance(size, int), "the fields say so"
+        if errors := uploads.misfit(name, media_type, size, purpose, world.settings.largest_upload):
+            raise Refusal(400, "The request body is not valid.", details={"errors": errors})
+        upload = world.presign(name, media_type, size, purpose)
+        lifetime = world.settings.url_lifetime
+        return json_answer(
+            200,
+            {
+                "object": "upload",
+                "upload_id": upload.id,
+                "upload_url": self._signed(upload.put_path(world.settings.workspace_id), effects),
+                "method": "PUT",
+                "required_headers": {**upload.required_headers},
+                "media_url": f"{self._media}{upload.path}",
+                "expires_at": _iso(world.now() + lifetime),
+            },
+        )
 
     def _list(self, request: Request, effects: Effects, _: str) -> Response:
         query = request.query
@@ -148,7 +173,12 @@ class Api:
             raise Refusal(409, f"The job is {status}.", code=code, details={"status": status})
         if job.gone:
             raise Refusal(404, "The result is no longer there.")
-        links = Links(lambda name: self._link(job, name, effects), f"{self._base}/jobs/{job.id}")
+        links = Links(
+            lambda name: self._link(job, name, effects),
+            lambda upload_id: self._signed(self._world.upload(upload_id).path, effects),
+            f"{self._base}/jobs/{job.id}",
+            job.id,
+        )
         return json_answer(
             200,
             {
@@ -173,7 +203,7 @@ class Api:
             "completed_at": _iso(job.ends_at) if ended and job.ends_at is not None else None,
             "credits_used": job.credits,
             "error": None,
-            **({"prompt": job.prompt[:_ECHOED]} if self._world.settings.echo_requests else {}),
+            **({"prompt": job.prompt[:_ECHOED]} if job.prompt and self._world.settings.echo_requests else {}),
             "status_url": f"{self._base}/jobs/{job.id}",
             "result_url": f"{self._base}/jobs/{job.id}/result",
         }
@@ -184,8 +214,10 @@ class Api:
         return shown
 
     def _link(self, job: Job, name: str, effects: Effects) -> str:
+        return self._signed(f"/media/{self._world.settings.workspace_id}/{job.id}/{name}", effects)
+
+    def _signed(self, path: str, effects: Effects) -> str:
         fault = effects.links
-        path = f"/media/{self._world.settings.workspace_id}/{job.id}/{name}"
         if fault.name:
             path = f"{path}/{fault.name}"
         signed = self._world.signer.sign(path, -1 if fault.expired else None)
@@ -200,9 +232,11 @@ class Media:
 
     def answer(self, request: Request, effects: Effects = NO_EFFECTS) -> Response:
         try:
-            return self._piece(request)
+            return self._stored(request) if request.method == "PUT" else self._piece(request)
         except Refusal as refusal:
             return Response(refusal.status, refusal.message.encode("ascii"), _TEXT)
+        except ConnectionError:
+            raise
         except (OSError, SumesyncError) as error:  # a full disk, a deleted world
             return Response(500, str(error).encode("utf-8", "replace"), _TEXT)
 
@@ -214,23 +248,46 @@ class Media:
         match = _MEDIA.fullmatch(request.path)
         if match is None or not self._world.signer.opens(request.path, request.query):
             raise Refusal(403, "The URL has expired or its signature is wrong.")
+        if upload_id := uploads.id_of(request.path):
+            return self._uploaded(self._world.upload(upload_id))
         job = self._world.job(match["id"])
         piece = kinds.of(job.kind).piece(job.body, match["piece"])
         if piece is None or job.gone:
             raise Refusal(404, "No such object.")
         return Response(200, self._world.shelf.fetch(job, piece), piece.media_type)
 
+    def _uploaded(self, upload: uploads.Upload) -> Response:
+        path = self._world.files.path(upload)
+        if not upload.completed or not path.is_file():
+            raise Refusal(404, "No such object.")
+        return Response(200, b"", upload.content_type, file=path)
+
+    def _stored(self, request: Request) -> Response:
+        """The storage's side of an upload: just what was signed, and nothing of the API's."""
+        if "authorization" in request.headers or "cookie" in request.headers:
+            raise Refusal(400, "Authorization must not be sent to the media host.")
+        upload = self._world.upload_of(request.path)
+        if upload is None or not self._world.signer.opens(request.path, request.query):
+            raise Refusal(403, "The URL has expired or its signature is wrong.")
+        uploads.refuse_headers(upload, request.headers, request.length)
+        whole = self._world.receive(upload, request.read)
+        return Response(200, b"", _TEXT, {"ETag": f'"{whole.sha256[:32]}"'})
+
 
 def subject(world: World, request: Request) -> tuple[str, str]:
-    """The kind and the prompt that a request is about, for fault rules; "" where there is none."""
-    kind = kinds.by_route(request.path)
+    """The kind and the prompt that a request is about, for fault rules, or what stands for a prompt (of an upload its
+    file's name); "" where there is none."""
+    kind = kinds.by_route(request.path) if request.method == "POST" else None
     try:
         if kind is not None:
-            return kind.name, str(validate.body(request.body, kind).get("prompt") or "")
+            return kind.name, kinds.words(validate.body(request.body, kind.fields))
+        if request.method == "PUT":
+            upload = world.upload_of(request.path)
+            return "", upload.file_name if upload else ""
         match = _RESULT.fullmatch(request.path) or _JOB.fullmatch(request.path) or _MEDIA.fullmatch(request.path)
         if match is not None:
             job = world.job(match["id"])
-            return job.kind, job.prompt
+            return job.kind, kinds.words(job.body)
     except (Refusal, SumesyncError):
         pass
     return (kind.name if kind else ""), ""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from io import BufferedIOBase
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from types import TracebackType
@@ -196,6 +197,38 @@ class _Dropped(Exception):
     """The script ended the connection."""
 
 
+class _Body:
+    """A request's body, as it comes."""
+
+    def __init__(self, file: BufferedIOBase, length: int) -> None:
+        self._file, self._left = file, length
+
+    def read(self, most: int) -> bytes:
+        """Up to ``most`` bytes; b"" at its end. Raises ConnectionResetError where it breaks off."""
+        if not self._left or most <= 0:
+            return b""
+        chunk = self._file.read(min(most, self._left))
+        if not chunk:
+            raise ConnectionResetError("the client went away mid-body")
+        self._left -= len(chunk)
+        return chunk
+
+    def whole(self) -> bytes:
+        return b"".join(iter(lambda: self.read(1 << 16), b""))
+
+    def drain(self, most: int | None = None) -> int:
+        """Read and throw away what is left, at most so many bytes; how many are left then."""
+        goal = 0 if most is None else max(0, self._left - most)
+        with contextlib.suppress(ConnectionError):
+            while self._left > goal:
+                self.read(min(1 << 16, self._left - goal))
+        return self._left
+
+
+def _size(response: Response) -> int:
+    return len(response.body) if response.file is None else response.file.stat().st_size
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Origin
     protocol_version = "HTTP/1.1"
@@ -231,15 +264,33 @@ class _Handler(BaseHTTPRequestHandler):
         return path.removeprefix(PREFIX) if path.startswith(f"{PREFIX}/") else f"//{path}"
 
     def _answered(self, path: str, query: str) -> Response:
-        body = self._body()
-        if isinstance(body, Response):
-            return body
+        length = self._length()
+        if isinstance(length, Response):
+            return length
+        body = _Body(self.rfile, length)
+        streamed = self.server.name == "media" and self.command == "PUT"
+        if not streamed and length > self.server.world.settings.largest_body:
+            self.close_connection = True
+            body.drain(_DRAIN)
+            return self._refused(413, "The request body is too large.")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, path, dict(parse_qsl(query)), headers, body)
+        told = Request(self.command, path, dict(parse_qsl(query)), headers, length=length)
+        request = replace(told, read=body.read) if streamed else replace(told, body=body.whole())
+        sent = self._acted(request, body)
+        if body.drain(_DRAIN):
+            self.close_connection = True
+        return sent
+
+    def _acted(self, request: Request, body: _Body) -> Response:
+        """The answer that is sent, with what the script does to it."""
         script, server = self.server.script, self.server
         about = routes.subject(server.world, request) if script.rules else ("", "")
-        effects = script.effects(self.command, path, *about)
+        effects = script.effects(self.command, request.path, *about)
+        if rule := effects.drop(Drop.MID_BODY):
+            body.drain(request.length // 2)
+            self._drop(rule)
         if rule := effects.drop(Drop.AFTER_READING):
+            body.drain()
             self._drop(rule)
         self._pause(effects.delay_before)
         right = effects.instead or server.act(request, effects)
@@ -248,11 +299,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._drop(rule)
         sent = effects.spoil(right)
         if effects.drop(Drop.MID_ANSWER):
-            sent = replace(sent, cut=len(sent.body) // 2)
+            sent = replace(sent, cut=_size(sent) // 2)
         return sent
 
-    def _body(self) -> bytes | Response:
-        """The request's body, or the 400 or 413 for one that is not taken."""
+    def _length(self) -> int | Response:
+        """Bytes of the request's body; or the 400 or 411 for one that is not taken."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self.close_connection = True
             return self._refused(411, "Send a Content-Length.")
@@ -263,18 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         if length < 0:
             self.close_connection = True
             return self._refused(400, "Content-Length is not a number.")
-        if length > self.server.world.settings.largest_body:
-            self.close_connection = True
-            self._drain(min(length, _DRAIN))
-            return self._refused(413, "The request body is too large.")
-        body = self.rfile.read(length)
-        if len(body) < length:
-            raise ConnectionResetError("the client went away mid-body")
-        return body
-
-    def _drain(self, left: int) -> None:
-        while left > 0 and (chunk := self.rfile.read(min(left, 65536))):
-            left -= len(chunk)
+        return length
 
     def _refused(self, status: int, message: str) -> Response:
         return refusal_answer(Refusal(status, message), f"req_{self.server.world.token()}")
@@ -300,12 +340,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._trickle(head, body, *response.drip)
         else:
             self.connection.sendall(head + body)
+            if response.file is not None and not bodiless:
+                self._copy(response.file, _size(response) if response.cut is None else response.cut)
             left = 0 if bodiless else response.pad
             while left > 0 and not self.server.closing:
                 self.connection.sendall(bytes(min(left, 1 << 20)))
                 left -= 1 << 20
         if cut:
             self.close_connection = True
+
+    def _copy(self, path: Path, left: int) -> None:
+        with path.open("rb") as file:
+            while left > 0 and not self.server.closing and (chunk := file.read(min(left, 1 << 18))):
+                self.connection.sendall(chunk)
+                left -= len(chunk)
 
     def _trickle(self, head: bytes, body: bytes, step: int, pause: float) -> None:
         self.connection.sendall(head)
@@ -320,7 +368,7 @@ class _Handler(BaseHTTPRequestHandler):
         fields = {
             "Server": "sume-sandbox",
             "Content-Type": response.content_type,
-            "Content-Length": str(len(response.body) + response.pad),
+            "Content-Length": str(_size(response) + response.pad),
             **({"Connection": "close"} if close else {}),
             **response.headers,
         }

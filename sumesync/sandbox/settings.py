@@ -40,6 +40,7 @@ class Settings:
     url_lifetime: float = 3600
     """Seconds that a media URL is good for."""
     largest_body: int = 1 << 20
+    largest_upload: int = 2 << 30
     workspace_id: str = "ws_sandbox"
     """The same for every sandbox: a lock made in a teammate's is not another workspace's."""
     workspace_name: str = "Sandbox"

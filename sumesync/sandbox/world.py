@@ -13,18 +13,19 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sumesync.errors import LocalStateError
 from sumesync.model import Request
-from sumesync.sandbox import jobs, kinds
+from sumesync.sandbox import jobs, kinds, uploads
 from sumesync.sandbox.answers import Refusal
 from sumesync.sandbox.jobs import USUAL, Fate, Job
 from sumesync.sandbox.media import Shelf, Signer
 from sumesync.sandbox.settings import Idempotency, Settings
 from sumesync.sandbox.store import FileLog, Log, Memory, Record
+from sumesync.sandbox.uploads import Asset, Files, Upload
 
 _FORMAT = 1
 
@@ -82,9 +83,11 @@ class World:
         self.listing_lag = 0.0
         """Seconds for which a new job is missing from listings."""
         self.shelf = Shelf(folder / "media" if folder else None)
+        self.files = Files(folder / "uploads" if folder else None)
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
-        self._by_key: dict[tuple[str, str], str] = {}
+        self._by_key: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._uploads: dict[str, Upload] = {}
         self._spent = 0.0
         self._busy: dict[str, float] = {}
         self._secret = ""
@@ -120,45 +123,56 @@ class World:
     # --- What happens ---------------------------------------------------------------------------
 
     def create(self, kind_name: str, body: Request, idempotency_key: str = "", *, fate: Fate = USUAL) -> Job:
-        """One job more and its price less. Raises Refusal 402 or 409, having changed nothing."""
+        """``order`` for a request that makes one job."""
+        return self.order(kind_name, body, idempotency_key, fate=fate)[0]
+
+    def order(self, kind_name: str, body: Request, idempotency_key: str = "", *, fate: Fate = USUAL) -> tuple[Job, ...]:
+        """The jobs of one request, and the price of all of them less; or, refused with 402, 404, 409 or 422, none and
+        nothing."""
         kind = kinds.of(kind_name)
         digest = hashlib.sha256(json.dumps(dict(body), sort_keys=True).encode("ascii")).hexdigest()
         with self._lock, self._log.exclusive():
             self._catch_up()
             earlier = self._made_with(kind_name, idempotency_key)
-            if earlier is not None:
-                if earlier.body_sha256 != digest:
+            if earlier:
+                if earlier[0].body_sha256 != digest:
                     raise Refusal(409, "This Idempotency-Key was used with another body.")
                 return earlier
-            price = kind.price(body)
+            uploads.check(kind.fields, body, self._uploads.get, self.signer.opens)
+            bodies = kind.parts(body)
+            price = sum(kind.price(part) for part in bodies)
             if price > self.remaining():
                 raise Refusal(
                     402,
                     "Not enough credits.",
                     details={"required_credits": price, "remaining_credits": self.remaining()},
                 )
-            job = self._new_job(kind, body, digest, idempotency_key, price, fate)
-            self._record({"job": jobs.to_json(job)})
-            return job
+            made: list[Job] = []
+            for part in bodies:
+                made.append(self._new_job(kind, part, digest, idempotency_key, fate, made))
+            self._record(_order_record(made))
+            return tuple(made)
 
-    def _made_with(self, kind_name: str, idempotency_key: str) -> Job | None:
+    def _made_with(self, kind_name: str, idempotency_key: str) -> tuple[Job, ...]:
         if self.settings.idempotency is Idempotency.IGNORED:
-            return None
-        earlier = self._by_key.get((kind_name, idempotency_key))
-        return self._jobs[earlier] if earlier else None
+            return ()
+        return tuple(self._jobs[job_id] for job_id in self._by_key.get((kind_name, idempotency_key), ()))
 
-    def _new_job(self, kind: kinds.Kind, body: Request, digest: str, key: str, price: float, fate: Fate) -> Job:
+    def _new_job(
+        self, kind: kinds.Kind, body: Request, digest: str, key: str, fate: Fate, before: Sequence[Job]
+    ) -> Job:
+        """``before``: those of the same request, that are not there yet."""
         now = self.now()
-        starts = self._free_at(now)
+        starts = self._free_at(now, before)
         seconds = self.settings.seconds.get(kind.name, kind.seconds) if fate.seconds is None else fate.seconds
         return Job(
             id=f"job_{self.token()}",
-            number=len(self._jobs) + 1,
+            number=len(self._jobs) + len(before) + 1,
             kind=kind.name,
             body=body,
             body_sha256=digest,
             idempotency_key=key,
-            credits=price,
+            credits=kind.price(body),
             created_at=now,
             starts_at=starts,
             ends_at=None if fate.never_ends else starts + seconds,
@@ -169,13 +183,39 @@ class World:
             gone=fate.gone,
         )
 
-    def _free_at(self, now: float) -> float:
+    def _free_at(self, now: float, before: Sequence[Job]) -> float:
         """When fewer jobs than the capacity are left of those made so far. One that never ends does not
         hold its place, or one scripted fault would silence the world."""
         self._busy = {job_id: end for job_id, end in self._busy.items() if end > now}
-        if len(self._busy) < self.settings.capacity:
+        ends = [*self._busy.values(), *(job.ends_at for job in before if job.ends_at is not None and job.ends_at > now)]
+        if len(ends) < self.settings.capacity:
             return now
-        return heapq.nlargest(self.settings.capacity, self._busy.values())[-1]
+        return heapq.nlargest(self.settings.capacity, ends)[-1]
+
+    def presign(self, file_name: str, content_type: str, size: int, purpose: str) -> Upload:
+        """A place for a file that has not come yet. Costs nothing."""
+        with self._lock, self._log.exclusive():
+            self._catch_up()
+            upload = Upload(
+                id=f"upload_{self.token()}",
+                object=f"object_{self.token()}",
+                file_name=file_name,
+                content_type=content_type,
+                size=size,
+                purpose=purpose,
+                created_at=self.now(),
+            )
+            self._record({"upload": uploads.to_json(upload)})
+            return upload
+
+    def receive(self, upload: Upload, read: Callable[[int], bytes]) -> Upload:
+        """Take the bytes of ``upload``, from ``read``. Raises Refusal 400 for too few; what ``read`` raises passes."""
+        sha256 = self.files.take(upload, self.token(), read)
+        whole = replace(upload, sha256=sha256)
+        with self._lock, self._log.exclusive():
+            self._catch_up()
+            self._record({"upload": uploads.to_json(whole)})
+        return whole
 
     def finish(self, job_id: str, status: str = "completed", error_code: str = "", message: str = "") -> None:
         """End a job now, in whatever way."""
@@ -213,6 +253,41 @@ class World:
         with self._lock:
             self._catch_up()
             return tuple(self._jobs.values())
+
+    def uploads(self) -> tuple[Upload, ...]:
+        """All that a place was asked for, oldest first."""
+        with self._lock:
+            self._catch_up()
+            return tuple(self._uploads.values())
+
+    def upload(self, upload_id: str) -> Upload:
+        """Raises Refusal 404."""
+        found = next((upload for upload in self.uploads() if upload.id == upload_id), None)
+        if found is None:
+            raise Refusal(404, "No such upload.")
+        return found
+
+    def upload_of(self, path: str) -> Upload | None:
+        """The upload that a PUT to ``path`` is for."""
+        name = uploads.object_of(path)
+        found = next((upload for upload in self.uploads() if upload.object == name), None)
+        return found if found and uploads.same_path(path, found.put_path(self.settings.workspace_id)) else None
+
+    def assets(self) -> tuple[Asset, ...]:
+        """What completed ingest jobs put into the library, oldest first."""
+        now = self.now()
+        ingested = [job for job in self.jobs() if job.kind == kinds.INGEST and job.status(now) == "completed"]
+        return tuple(
+            Asset(
+                id=kinds.asset_id(job.id),
+                job_id=job.id,
+                upload=self.upload(str(job.body.get("upload_id"))),
+                title=str(job.body.get("title") or ""),
+                created_at=job.created_at if job.ends_at is None else job.ends_at,
+            )
+            for job in ingested
+            if not job.gone and not job.forgotten
+        )
 
     def status(self, job: Job) -> str:
         return job.status(self.now())
@@ -282,21 +357,37 @@ class World:
                     raise ValueError(f"it is of format {version}, and this program knows {_FORMAT}")
                 self.key, self._secret = key, secret
             case {"job": dict(fields)}:
-                self._put(jobs.from_json(fields))
+                self._put_order([jobs.from_json(fields)])
+            case {"jobs": list(several)}:
+                self._put_order([jobs.from_json(fields) for fields in several if isinstance(fields, dict)])
+            case {"upload": dict(fields)}:
+                upload = uploads.from_json(fields)
+                self._uploads[upload.id] = upload
             case {"amend": str(job_id), "changes": dict(changes)}:
                 self._put(jobs.from_json({**jobs.to_json(self._jobs[job_id]), **changes}))
             case _:
                 raise ValueError("a record of a kind that this program does not know")
+
+    def _put_order(self, made: list[Job]) -> None:
+        for job in made:
+            self._put(job)
+        if made and made[0].idempotency_key:
+            self._by_key.setdefault((made[0].kind, made[0].idempotency_key), tuple(job.id for job in made))
 
     def _put(self, job: Job) -> None:
         kinds.of(job.kind)
         if job.id not in self._jobs:
             self._spent += job.credits
         self._jobs[job.id] = job
-        if job.idempotency_key:
-            self._by_key.setdefault((job.kind, job.idempotency_key), job.id)
         if job.ends_at is not None:
             self._busy[job.id] = job.ends_at
+
+
+def _order_record(made: list[Job]) -> Record:
+    """One line, whole or not there: of several jobs none is charged without the others."""
+    if len(made) == 1:
+        return {"job": jobs.to_json(made[0])}
+    return {"jobs": [jobs.to_json(job) for job in made]}
 
 
 def _cursor(number: int) -> str:

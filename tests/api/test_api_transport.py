@@ -203,7 +203,7 @@ class Pool:
 
 def test_a_get_is_made_once_bounded_and_never_redirected() -> None:
     pool: Any = Pool(Response(b"{", b"}", X_One="1"))
-    answer = transport().get(pool, "/x", {"A": "b"})
+    answer = transport().ask(pool, "/x", {"A": "b"})
     assert (answer.status, answer.headers, answer.body) == (200, {"x-one": "1"}, b"{}")
     ((method, target, options),) = pool.asked
     assert (method, target, options["headers"]) == ("GET", "/x", {"A": "b"})
@@ -219,7 +219,7 @@ def test_a_get_is_made_once_bounded_and_never_redirected() -> None:
 def test_an_answer_that_breaks_off_is_closed_and_its_place_given_back() -> None:
     pool: Any = Pool(Response(b"{", ProtocolError("broken")))
     with pytest.raises(ProtocolError):
-        transport().get(pool, "/x", {})
+        transport().ask(pool, "/x", {})
     assert pool.response.ends == ["close", "release"]
 
 

@@ -27,6 +27,7 @@ from tests.builders import (
     planned,
     pointer,
     submission,
+    taking,
     wanted,
 )
 from tests.values import (
@@ -53,6 +54,8 @@ from tests.values import (
 
 FOREIGN = file("a stranger's picture")
 EDITED = file("the hero, retouched")
+FILM_PATH = "launch/film.sume.toml"
+FILM = taking(HERO, FILM_PATH)
 IN_SANDBOX = replace(HERO_DONE, endpoint=SANDBOX)
 FAILED = entry(HERO, HERO_FAILED)
 GONE = entry(HERO, HERO_GONE)
@@ -967,6 +970,16 @@ ROWS = [
     Row("changed after its job had failed", {"entries": [FAILED]}, Verb.UPDATE, Why.CHANGED, specs=(RED,), pays=1),
     # 11: create
     Row("new", {}, Verb.CREATE, Why.NEW, pays=1),
+    Row(
+        "what takes the output of one that must be decided on",
+        {"entries": [FAILED]},
+        Verb.ATTENTION,
+        Why.WAITING,
+        hint="sumesync plan launch/hero.sume.toml",
+        path=FILM_PATH,
+        text="waits for launch/hero.sume.toml, whose output it takes",
+        specs=(HERO, FILM),
+    ),
     Row(
         "new, among achieved ones",
         {"entries": [TEASER_DONE], "files": TEASER_FILES},

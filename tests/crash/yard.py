@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sumesync.sandbox.jobs import Job
+from sumesync.sandbox.uploads import Upload
 from tests.crash.probe import Orders, Touch, packed
 from tests.scenarios.stage import Result, Stage, Sume
 
@@ -32,7 +33,8 @@ class State:
 
     tree: Mapping[str, bytes | None]
     jobs: Mapping[str, Job]
-    listed: tuple[tuple[tuple[str, str], str], ...]
+    listed: tuple[tuple[tuple[str, str], tuple[str, ...]], ...]
+    uploads: Mapping[str, Upload]
     settings: Any
 
     @property
@@ -44,7 +46,11 @@ class State:
                 continue
             digest.update(f"{_PART.sub('*.part', path)}\0".encode())
             digest.update(b"-" if data is None else hashlib.sha256(data).digest())
-        digest.update(repr([sorted(self.jobs.items()), self.listed, self.settings]).encode())
+        digest.update(
+            repr(
+                [sorted(self.jobs.items()), self.listed, sorted(repr(it) for it in self.uploads.items()), self.settings]
+            ).encode()
+        )
         return digest.hexdigest()
 
 
@@ -84,7 +90,8 @@ class Yard:
         tree: dict[str, bytes | None] = {}
         for full in self.stage.root.rglob("*"):
             tree[full.relative_to(self.stage.root).as_posix()] = None if full.is_dir() else full.read_bytes()
-        return State(tree, dict(world._jobs), tuple(sorted(world._by_key.items())), world.settings)
+        listed = tuple(sorted(world._by_key.items()))
+        return State(tree, dict(world._jobs), listed, dict(world._uploads), world.settings)
 
     def restore(self, state: State) -> None:
         root, world = self.stage.root, self.stage.world
@@ -99,6 +106,7 @@ class Yard:
                 full.write_bytes(data)
         world._jobs = dict(state.jobs)
         world._by_key = dict(state.listed)
+        world._uploads = dict(state.uploads)
         world._spent = sum(job.credits for job in state.jobs.values())
         world._busy = {}
         world.settings = state.settings

@@ -166,7 +166,7 @@ def test_unknown_fields_and_the_sandbox_own_media_are_taken() -> None:
         ("GET", "/images/generations", (405, "method_not_allowed")),
         ("DELETE", "/jobs/job_none", (405, "method_not_allowed")),
         ("POST", "/jobs", (405, "method_not_allowed")),
-        ("POST", "/ads/videos", (404, "not_found")),
+        ("POST", "/ads/films", (404, "not_found")),
         ("GET", "/../me", (404, "not_found")),
     ],
 )

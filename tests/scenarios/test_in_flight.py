@@ -103,8 +103,8 @@ def test_checkout_of_a_branch_with_other_specs_and_back(stage: Stage) -> None:
     with pytest.raises(AssertionError, match=r"CONFLICT \(content\): Merge conflict in sume\.lock"):
         stage.git("merge", "-q", "-m", "both", "side")
     conflict = stage.path("sume.lock").read_bytes()
-    assert "lock rebuild" in stage.here("plan", code=3).err
-    assert "lock rebuild" in stage.here("apply", "--yes", code=3).err
+    assert "lock resolve" in stage.here("plan", code=3).err
+    assert "lock resolve" in stage.here("apply", "--yes", code=3).err
     assert stage.path("sume.lock").read_bytes() == conflict
     stage.here("lock", "rebuild", code=0)
     stage.here("plan", "--exit-code", code=0)
