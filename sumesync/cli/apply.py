@@ -31,6 +31,7 @@ from sumesync.render import human, machine
 @click.option("--retry-failed", is_flag=True, help="Pay again for jobs that failed, were canceled or expired.")
 @click.option("--replace-edited", is_flag=True, help="Let changed specs replace media that were edited by hand.")
 @click.option("--regenerate", multiple=True, metavar="SPEC", help="Pay again for a spec whose result is gone.")
+@click.option("--refresh", is_flag=True, help="Make searches again, unchanged ones too. Free.")
 @click.option("--prune", is_flag=True, help="Drop entries whose spec is gone, and their unchanged media.")
 @click.option("--no-wait", is_flag=True, help="Submit and leave; run apply again to collect.")
 @click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long for jobs.")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
@@ -23,7 +23,7 @@ from sumesync.core.text import amount, count
 from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, Event, Lock
-from sumesync.ports import JobApi
+from sumesync.ports import JobApi, Library
 from sumesync.render import human, machine, progress
 
 
@@ -53,7 +53,9 @@ def execute(
     with wiring.connected(common, session.place, how.deadline) as api:
         lock, capacity = _greet(common, session, api)
         show = _progress(common, plan_)
-        tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
+        tools = Tools(
+            api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, cast(Library, api)
+        )
         outcome = Outcome()
         try:
             fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())

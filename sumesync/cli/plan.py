@@ -48,7 +48,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
         raise Quit(Exit.USAGE)
-    talk.say(f"{count(len(plan_.actions), 'spec')} valid.")
+    talk.say(f"{human.specs(action.key for action in plan_.actions)} valid.")
 
 
 @click.command()
@@ -65,6 +65,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 )
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
+@click.option("--refresh", is_flag=True, help="Plan as apply --refresh would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
@@ -116,12 +117,13 @@ def plan(
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
     """The plan for these options; a saved plan is made again from its own."""
-    regenerate = frozenset(scope.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
+    regenerate = frozenset(str(scope.one_spec(common, session, name)) for name in asked.get("regenerate", ()))
     policy = session.policy(
         retry_failed=bool(asked.get("retry_failed")),
         replace_edited=bool(asked.get("replace_edited")),
         keep_going=bool(asked.get("keep_going")),
         prune=bool(asked.get("prune")),
+        refresh=bool(asked.get("refresh")),
         regenerate=regenerate,
     )
     return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))

@@ -17,7 +17,7 @@ from sumesync.core import paths
 from sumesync.core.plan import Project, State
 from sumesync.core.recover import being_sent, open_submissions
 from sumesync.core.text import count, printable
-from sumesync.disk import mutex, observe, schemas
+from sumesync.disk import mutex, observe, schemas, specs
 from sumesync.disk import project as projects
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
@@ -67,7 +67,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
     can do their work where the lock was lost."""
     home, endpoint = place.home, place.endpoint
-    specs = projects.spec_paths(home.root)  # before anything in .sume is believed
+    found = projects.spec_paths(home.root)  # before anything in .sume is believed
     folder = home.state(endpoint)
     if home.private in (folder, *folder.parents):
         projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
@@ -76,7 +76,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = projects.read_project(home, specs, place.config, place.problems, place.schemas)
+    project = specs.read_project(home, found, place.config, place.problems, place.schemas)
     lock = locks.read()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)

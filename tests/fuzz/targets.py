@@ -16,9 +16,11 @@ from pathlib import Path
 from sumesync.api import wire
 from sumesync.cli.plan import read_saved
 from sumesync.core import contract, lock, metadata, toml
+from sumesync.core.config import Config, read_config
+from sumesync.core.document import PromptFile
+from sumesync.core.inputs import InputFile
 from sumesync.core.locate import Locator
 from sumesync.core.request import body, urls
-from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
 from sumesync.core.text import printable, short_urls, without_queries, without_secrets
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
@@ -27,7 +29,7 @@ from sumesync.model import SUME, Entry, EntryKey, Fact, JobRecord, JobState, Loc
 from sumesync.render import human, machine
 from sumesync.sandbox import openapi as sandbox_openapi
 from sumesync.sandbox.settings import Settings
-from tests.builders import SCHEMAS
+from tests.builders import SCHEMAS, picture, read, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
@@ -78,20 +80,29 @@ def _one_line(text: str) -> None:
 
 
 def spec(data: bytes) -> None:
-    document = open_spec("launch/hero.sume.toml", data)
-    if not isinstance(document, Document):
-        return _told(document)
-    prompt = PromptFile(data=data) if document.prompt_path else None
-    result = resolve(document, Config(), SCHEMAS, prompt)
-    if not isinstance(result, Wanted):
-        return _told(result)
-    body(result.request)
-    urls(result.request)
-    entry = Entry(result.key, result.fingerprint, result.kind, SUME)
-    read = metadata.read(metadata.render(result, entry))
-    if not read.ours or read.take != result.take:
+    """The spec alone, and beside another that it may lead to; every file that it names is there."""
+    found = read({"launch/hero.sume.toml": data, "launch/b.sume.toml": _OTHER}, PromptFile(data), _Every())
+    _told(found.problems)
+    for result in found.wanted:
+        body(result.request)
+        urls(result.request)
+        entry = Entry(result.key, result.fingerprint, result.kind, SUME)
+        _reads_back(result, metadata.read(metadata.render(result, entry)))
+
+
+class _Every(dict[str, InputFile]):
+    """Whatever is asked for is a picture."""
+
+    def get(self, key: str, default: object = None) -> InputFile:
+        return picture(key)
+
+
+_OTHER = b'prompt = "B"\nreference_image_urls = [{ from = "hero.sume.toml" }]\n'
+
+
+def _reads_back(result: Wanted, back: metadata.MetadataFact) -> None:
+    if not back.ours or back.take != result.take:
         raise Finding("our own metadata do not read")
-    return None
 
 
 def config(data: bytes) -> None:
@@ -266,9 +277,7 @@ def _locks() -> Iterator[bytes]:
 
 
 def _metadata() -> Iterator[bytes]:
-    wanted = resolve(Document("launch/hero.sume.toml", "", {"prompt": "a"}), Config(), SCHEMAS)
-    assert isinstance(wanted, Wanted)
-    yield metadata.render(wanted, next(iter(_entries().entries.values()))).encode()
+    yield metadata.render(wanted("launch/hero.sume.toml", "a"), next(iter(_entries().entries.values()))).encode()
 
 
 def _journals() -> Iterator[bytes]:
