@@ -6,16 +6,22 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from sumesync.core import metadata, paths
+from sumesync.core import chain, documents, media, metadata, paths, placement
 from sumesync.core.action import Action, Observed, Plan, Policy
+from sumesync.core.chain import Draft
+from sumesync.core.config import Config
+from sumesync.core.document import Document, Found, PromptFile, open_spec
 from sumesync.core.fingerprint import fingerprint, submission_key
+from sumesync.core.inputs import InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
 from sumesync.core.placement import paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State, plan
+from sumesync.core.spec import resolve
 from sumesync.disk import schemas
 from sumesync.errors import Problem
 from sumesync.model import (
@@ -25,6 +31,7 @@ from sumesync.model import (
     Fact,
     FileFact,
     FileKind,
+    Input,
     JobError,
     JobRecord,
     JobState,
@@ -32,8 +39,10 @@ from sumesync.model import (
     Lock,
     Output,
     Past,
+    Pointer,
     Step,
     Submission,
+    UpstreamInput,
     Wanted,
 )
 
@@ -70,7 +79,7 @@ def wanted(
     **request: Json,
 ) -> Wanted:
     """A valid spec at ``path``, resolved."""
-    whole: dict[str, Json] = {"prompt": prompt, **request}
+    whole: dict[str, Json] = {"prompt": prompt, **request} if "prompt" in KINDS[kind].fields else request
     return Wanted(
         key=EntryKey(path, variant),
         kind=kind,
@@ -81,6 +90,17 @@ def wanted(
         stem=stem or paths.spec_stem(path),
         meta=meta or {},
     )
+
+
+def taking(upstream: Wanted, path: str, prompt: str = "It turns", output_: int = 1) -> Wanted:
+    """A film at ``path`` that takes an output of ``upstream``."""
+    shown: Json = {"from": upstream.key.path, "output": output_, "fingerprint": upstream.fingerprint}
+    request: dict[str, Json] = {"prompt": prompt, "reference_image_urls": [shown]}
+    given: dict[Pointer, Input] = {
+        ("reference_image_urls", 0): UpstreamInput(upstream.key, output_, upstream.fingerprint, "reference_image")
+    }
+    film = wanted(path, prompt, kind="video")
+    return replace(film, request=request, inputs=given, fingerprint=fingerprint("video", request, 1, given))
 
 
 def output(path: str, content: str, index: int = 1) -> Output:
@@ -145,21 +165,26 @@ def submission(
     )
 
 
-def document(of: Wanted, its: Entry) -> MetadataFact:
-    """The metadata file that sumesync writes for ``its``, made from ``of``."""
-    return metadata.read(metadata.render(of, its))
+def document(of: Wanted, its: Entry, result: Mapping[str, Json] | None = None) -> MetadataFact:
+    """The metadata file that sumesync writes for ``its``, made from ``of``; with a result, where that is a document."""
+    return metadata.read(metadata.render(of, its, result))
+
+
+def held(of: Wanted, result: Mapping[str, Json]) -> Output:
+    """What the lock records of a document."""
+    return documents.output(metadata.path_of(of.key), result)
 
 
 def seen(
     specs: Iterable[Wanted],
     state: State,
     files: Mapping[str, FileFact],
-    documents: Mapping[str, MetadataFact | None] | None = None,
+    described: Mapping[str, MetadataFact | None] | None = None,
     endpoint: str = SUME,
     committed: Mapping[str, str] | None = None,
 ) -> Observed:
     """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
-    every entry that is as its spec says are up to date unless ``documents`` say otherwise (None: no file)."""
+    every entry that is as its spec says are up to date unless ``described`` says otherwise (None: no file)."""
     specs = tuple(specs)
     asked = paths_of_interest(specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint))
     names: dict[str, frozenset[str]] = {}
@@ -171,9 +196,10 @@ def seen(
         its = state.lock.entries.get(spec.key)
         if its and (its.fingerprint, its.endpoint) == (spec.fingerprint, endpoint):
             found[metadata.path_of(spec.key)] = document(spec, its)
-    found.update(documents or {})
+    found.update(described or {})
     there = {path: fact for path, fact in found.items() if fact is not None}
-    return Observed({path: fact for path, fact in files.items() if path in asked}, names, there, committed or {})
+    stand = {path: fact for path, fact in files.items() if path in asked}
+    return Observed(stand | placement.documents(there), names, there, committed or {})
 
 
 def planned(
@@ -205,6 +231,41 @@ def action_of(plan_: Plan, path: str, variant: str = "") -> Action:
     """The one action of a variant; fails when there are none or several."""
     (found,) = (action for action in plan_.actions if action.key == EntryKey(path, variant))
     return found
+
+
+def read(
+    specs: Mapping[str, str | bytes],
+    prompts: Mapping[str, PromptFile] | PromptFile | None = None,
+    files: Mapping[str, InputFile] | None = None,
+    config: Config | None = None,
+) -> Project:
+    """A project of these texts. ``prompts`` and ``files`` are what the disk finds; one PromptFile stands for all."""
+    config = config or Config()
+    drafts: list[Draft] = []
+    wrong: list[Problem] = []
+    for path, text in specs.items():
+        opened = open_spec(path, text.encode() if isinstance(text, str) else text, config, SCHEMAS)
+        if not isinstance(opened, Document):
+            wrong += opened
+            continue
+        none = PromptFile(fault="there is no file")
+        known = {
+            name: prompts if isinstance(prompts, PromptFile) else (prompts or {}).get(name, none)
+            for name in opened.prompts
+        }
+        there = {name: (files or {}).get(name, InputFile(fault=f"there is no file {name}")) for name in opened.files}
+        for found in resolve(opened, config, SCHEMAS, Found(known, there)):
+            if isinstance(found, Draft):
+                drafts.append(found)
+            else:
+                wrong.append(found)
+    wanted_, problems = chain.linked(drafts, wrong, frozenset(specs), KINDS)
+    return Project(wanted_, problems, (), frozenset(specs))
+
+
+def picture(content: str = "a picture", suffix: str = ".png") -> InputFile:
+    """A file that can be sent; its ending says what it is."""
+    return InputFile(sha(content), len(content), media.of_suffix(suffix))
 
 
 def examples(number: int) -> int:

@@ -12,7 +12,7 @@ from sumesync.core.kinds import Kinds
 from sumesync.core.placement import Ours
 from sumesync.core.schedule import DEFAULT_CAPACITY, Pace
 from sumesync.model import EntryKey, Event, Fact, Lock, News, Wanted
-from sumesync.ports import Clock, JobApi, Journal, Ledger, LockStore, Media, Progress, Workers
+from sumesync.ports import Clock, JobApi, Journal, Ledger, Library, LockStore, Media, Progress, Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Tools:
     clock: Clock
     workers: Workers
     progress: Progress
+    library: Library
 
     def tell(self, news: News, key: EntryKey | None = None, text: str = "", job_id: str | None = None) -> None:
         with suppress(OSError, ValueError):  # a terminal that is gone is no reason to stop

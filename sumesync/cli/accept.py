@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from dataclasses import replace
 
 import click
 
@@ -15,7 +16,7 @@ from sumesync.core.advance import turn_to
 from sumesync.core.paid import index
 from sumesync.core.text import printable
 from sumesync.disk import project as projects
-from sumesync.errors import LocalStateError
+from sumesync.errors import LocalStateError, UsageError
 from sumesync.model import FileKind, Output, Wanted
 from sumesync.render import machine
 
@@ -30,7 +31,7 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
 
     For a file that was edited by hand, for a prompt that was changed without wanting a new picture, and for a
     picture that was made elsewhere. From then on the file is yours: sumesync moves it, and never replaces it
-    unless you say so.
+    unless you say so. One variant of a spec with a matrix is named SPEC[VARIANT].
     """
     place = wiring.find(common, specs)
     with wiring.holding(common, place.home, "accept"):
@@ -46,20 +47,30 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
             absent[wanted.key] = lost = missing(paid.get(wanted.fingerprint), wanted, outputs[wanted.key])
             _record(session, wanted, tuple(sorted((*outputs[wanted.key], *lost.kept), key=lambda o: o.index)))
             media_ = [output.path for output in outputs[wanted.key]]
-            done.append({"path": wanted.key.path, "media": media_, "missing": [o.path for o in lost.outputs]})
+            done.append({**machine.key(wanted.key), "media": media_, "missing": [o.path for o in lost.outputs]})
     if common.talk.as_json:
         common.talk.out(machine.dump({"accepted": done}))
     for wanted in chosen:
         shown = ", ".join(output.path for output in outputs[wanted.key])
         common.talk.say(f"{wanted.key}: satisfied by {printable(shown)}. To commit: sume.lock, metadata and media.")
         if absent[wanted.key].outputs:
-            common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(wanted.key.path)}.")
+            common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(str(wanted.key))}.")
 
 
 def _present(session: Session, wanted: Wanted) -> tuple[Output, ...]:
-    """The media files that stand where this spec's outputs belong."""
+    """The media files that stand where this spec's outputs belong; or the result in its metadata."""
+    if session.place.schemas.kinds[wanted.kind].document:
+        return (_document(session, wanted),)
     names = session.observed.names.get(wanted.folder, frozenset())
     return tuple(_output(session, index, path) for index, path in standing(wanted, names))
+
+
+def _document(session: Session, wanted: Wanted) -> Output:
+    path = metadata.path_of(wanted.key)
+    fact = session.observed.metadata.get(path)
+    if fact is None or fact.output is None:
+        raise UsageError(f"{wanted.key}: there is no result in {printable(path)}", "sumesync apply makes one")
+    return replace(fact.output, path=path)
 
 
 def _output(session: Session, index: int, path: str) -> Output:
@@ -74,5 +85,8 @@ def _output(session: Session, index: int, path: str) -> Output:
 def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
     entry = session.state.lock.entries.get(wanted.key)
     now = satisfied(entry, wanted, session.place.endpoint, outputs)
-    session.media.write_text(metadata.path_of(wanted.key), metadata.render(wanted, turn_to(entry, wanted.key, now)))
+    path = metadata.path_of(wanted.key)
+    before = session.observed.metadata.get(path)
+    made = metadata.render(wanted, turn_to(entry, wanted.key, now), before.result if before else None)
+    session.media.write_text(path, made)
     session.locks.patch({wanted.key: [lambda e: turn_to(e, wanted.key, now)]}, session.state.lock.lineage)

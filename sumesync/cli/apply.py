@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sumesync.answers import Credits
-from sumesync.cli import access, money, options, wiring
+from sumesync.cli import access, contract, money, options, wiring
 from sumesync.cli.execution import How, Met, execute, finish, meet
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
@@ -37,6 +37,7 @@ from sumesync.render import human, machine
 @click.option("--retry-failed", is_flag=True, help="Pay again for jobs that failed, were canceled or expired.")
 @click.option("--replace-edited", is_flag=True, help="Let changed specs replace media that were edited by hand.")
 @click.option("--regenerate", multiple=True, metavar="SPEC", help="Pay again for a spec whose result is gone.")
+@click.option("--refresh", is_flag=True, help="Make searches again, unchanged ones too. Free.")
 @click.option("--prune", is_flag=True, help="Drop entries whose spec is gone, and their unchanged media.")
 @click.option("--no-wait", is_flag=True, help="Submit and leave; run apply again to collect.")
 @click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long for jobs.")
@@ -137,8 +138,11 @@ def _finite(what: str, value: float | None) -> None:
 
 def _show(common: Common, session: Session, plan_: Plan, quote: Quote, keep_going: bool) -> None:
     talk = common.talk
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if talk.as_json:
-        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.place.endpoint, quote)}))
+        told = {**machine.plan(plan_, session.place.endpoint, quote), **contract.as_json(warnings)}
+        talk.out(machine.line({"event": "plan", **told}))
     elif not talk.quiet:
         talk.out(human.plan(plan_, view(common, session, keep_going, quote)), newline=False)
 

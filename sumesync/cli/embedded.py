@@ -14,7 +14,7 @@ from sumesync.errors import UsageError
 from sumesync.host import SystemClock
 
 if TYPE_CHECKING:
-    from sumesync.ports import JobApi
+    from sumesync.api.client import SumeClient
 
 SANDBOX_CREDITS = 10_000
 SANDBOX_CAPACITY = 8
@@ -29,7 +29,7 @@ def unborn(place: Place) -> Credits | None:
 
 
 @contextmanager
-def embedded_sandbox(place: Place | None) -> Iterator[JobApi]:
+def embedded_sandbox(place: Place | None) -> Iterator[SumeClient]:
     from sumesync.api.client import SumeClient
     from sumesync.sandbox.server import embedded
     from sumesync.sandbox.settings import Settings

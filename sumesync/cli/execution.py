@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sumesync.answers import Credits
 from sumesync.apply.loop import Loop
@@ -28,6 +28,9 @@ from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, Event, Lock
 from sumesync.ports import JobApi
 from sumesync.render import human, machine, progress
+
+if TYPE_CHECKING:
+    from sumesync.api.client import SumeClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def execute(
     remake: Callable[[Session], Plan],
     stop: Stop,
     how: How,
-    api: JobApi,
+    api: SumeClient,
     met: Met,
 ) -> tuple[Outcome, Plan]:
     """Make sure that everything is still as it was agreed to, and run the loop."""
@@ -76,7 +79,7 @@ def execute(
     stop.also(workers.wake)
     lock = _signed(session, met.workspace)
     show = _progress(common, plan_)
-    tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show)
+    tools = Tools(api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, api)
     outcome = Outcome()
     try:
         # What is sent once more may be charged only now, and the budget is not asked there: so not under one.

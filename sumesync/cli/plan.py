@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sumesync.cli import money, options, scope, wiring
+from sumesync.cli import contract, money, options, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
@@ -40,15 +40,17 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
+    warnings = contract.of_all(common, session, plan_)
     if talk.as_json:
         document = {"valid": not found, "specs": len(plan_.actions), "problems": [machine.problem(p) for p in found]}
-        talk.out(machine.dump(document))
+        talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif found:
         talk.out(human.problems(found, talk.style))
+    contract.tell(common, warnings)
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
         raise Quit(Exit.USAGE)
-    talk.say(f"{count(len(plan_.actions), 'spec')} valid.")
+    talk.say(f"{human.specs(action.key for action in plan_.actions)} valid.")
 
 
 @click.command()
@@ -65,6 +67,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 )
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
+@click.option("--refresh", is_flag=True, help="Plan as apply --refresh would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
@@ -102,8 +105,10 @@ def plan(
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if common.talk.as_json:
-        common.talk.out(machine.dump(document))
+        common.talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif form == "markdown":
         common.talk.out(
             markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
@@ -122,12 +127,13 @@ def plan(
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
     """The plan for these options; a saved plan is made again from its own."""
-    regenerate = frozenset(scope.one_spec(common, session, name).path for name in asked.get("regenerate", ()))
+    regenerate = frozenset(str(scope.one_spec(common, session, name)) for name in asked.get("regenerate", ()))
     policy = session.policy(
         retry_failed=bool(asked.get("retry_failed")),
         replace_edited=bool(asked.get("replace_edited")),
         keep_going=bool(asked.get("keep_going")),
         prune=bool(asked.get("prune")),
+        refresh=bool(asked.get("refresh")),
         regenerate=regenerate,
     )
     return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))

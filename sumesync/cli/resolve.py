@@ -13,6 +13,7 @@ from sumesync.cli import options, scope, verdicts, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Quit
+from sumesync.core.decide import quoted
 from sumesync.core.echo import text_of
 from sumesync.core.recover import recover
 from sumesync.core.text import count, printable
@@ -87,7 +88,7 @@ def resolve(
             else:
                 verdicts.not_created(common, session, submission)
     if common.talk.as_json:
-        answer: dict[str, Any] = {"path": key.path, "adopted": adopt, "not_created": not_created, **compared}
+        answer: dict[str, Any] = {**machine.key(key), "adopted": adopt, "not_created": not_created, **compared}
         answer |= {"lost": lost} if lost else {"undone": True} if undo else {}
         common.talk.out(machine.dump(answer))
 
@@ -115,8 +116,11 @@ def _matching(
     found = list(submissions)
     if spec is None:
         return found
-    exact = [s for s in found if s.entry.path == spec]
-    return exact or [s for s in found if s.entry == scope.one_spec(common, session, spec)]
+    exact = [s for s in found if spec in (s.entry.path, str(s.entry))]
+    if exact:
+        return exact
+    meant = scope.one_spec(common, session, spec)
+    return [s for s in found if meant.covers(s.entry)]
 
 
 def _show(common: Common, place: Place, spec: str | None) -> None:
@@ -161,7 +165,7 @@ def _text(found: list[Submission], jobs: tuple[JobView, ...], why: str) -> str:
         blocks.append("Jobs at Sume that no spec here has:\n" + _jobs(jobs[:20]).rstrip())
     else:
         blocks.append(f"Candidates cannot be shown: {why}." if why else "Sume lists no job that is not known here.")
-    spec = found[0].entry.path
+    spec = quoted(str(found[0].entry))
     blocks.append(
         f"If one of them is it:      sumesync resolve {printable(spec)} --adopt JOB_ID\n"
         f"If you know there is none: sumesync resolve {printable(spec)} --not-created\n"
@@ -193,7 +197,7 @@ def _time(seconds: float | None) -> str:
 
 def _table(submission: Submission, jobs: tuple[JobView, ...]) -> dict[str, Any]:
     return {
-        "path": submission.entry.path,
+        **machine.key(submission.entry),
         "kind": submission.kind,
         "request": submission.key,
         "attempt": submission.attempt,

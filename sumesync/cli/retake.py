@@ -6,10 +6,14 @@ import click
 
 from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.core import chain
+from sumesync.core.decide import quoted
 from sumesync.core.paid import index
 from sumesync.core.takes import next_take, with_take
+from sumesync.core.text import count
 from sumesync.disk import atomic
 from sumesync.disk import project as projects
+from sumesync.errors import UsageError
 from sumesync.render import machine
 
 
@@ -26,11 +30,21 @@ def retake(common: Common, spec: str) -> None:
     place = wiring.find(common, (spec,))
     with wiring.holding(common, place.home, "retake"):
         session = wiring.look(place)
-        wanted = scope.one_wanted(common, session, spec)
+        variants = scope.variants_of(common, session, spec)
+        path = variants[0].key.path
+        if scope.one_spec(common, session, spec).variant is not None:
+            raise UsageError(f"take is of all variants of {path}", f"sumesync retake {quoted(path)}")
         state = session.state
-        take = next_take(wanted, index(state.lock, state.facts, state.journal, session.place.endpoint))
-        full = projects.inside(session.place.home.root, wanted.key.path)
-        atomic.write(full, with_take(wanted.key.path, full.read_bytes(), take))
+        paid = index(state.lock, state.facts, state.journal, session.place.endpoint)
+        take = max(next_take(wanted, paid) for wanted in variants)
+        full = projects.inside(session.place.home.root, path)
+        atomic.write(full, with_take(path, full.read_bytes(), take))
     if common.talk.as_json:
-        common.talk.out(machine.dump({"path": wanted.key.path, "take": take}))
-    common.talk.say(f"{wanted.key}: take = {take}. The next apply pays for one more job.")
+        common.talk.out(machine.dump({"path": path, "take": take}))
+    kinds = session.place.schemas.kinds
+    hang_on = chain.dependants(session.project.wanted, {wanted.key for wanted in variants})
+    again = (*variants, *(wanted for wanted in session.project.wanted if wanted.key in hang_on))
+    jobs = sum(kinds[wanted.kind].jobs(wanted.request) for wanted in again)
+    more = "one more job" if jobs == 1 else f"{jobs} more jobs"
+    more += f" ({count(len(hang_on), 'variant')} of other specs take its output)" if hang_on else ""
+    common.talk.say(f"{path}: take = {take}. The next apply pays for {more}.")

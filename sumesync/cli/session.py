@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.config import Config, Schemas
 from sumesync.core.placement import Ours, ours
 from sumesync.core.plan import Project, State, plan
-from sumesync.core.spec import Config, Schemas
 from sumesync.disk import observe
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger

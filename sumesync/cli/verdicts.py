@@ -11,6 +11,7 @@ import click
 from sumesync.answers import JobView
 from sumesync.cli import access, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.scope import Scope
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, can_ask
 from sumesync.core import metadata
@@ -66,11 +67,13 @@ def adopt(common: Common, session: Session, submission: Submission, job_id: str,
 def _compared(common: Common, session: Session, submission: Submission, view: JobView, force: bool) -> bool:
     """Whether the job tells of the request of ``submission``; False: it cannot be told. Raises UsageError, or asks,
     where it tells of another one."""
-    ours = next((w.request for w in session.project.wanted if w.fingerprint == submission.fingerprint), None)
-    if ours is None:
+    wanted = next((w for w in session.project.wanted if w.fingerprint == submission.fingerprint), None)
+    if wanted is None:
         common.talk.say(f"{submission.entry}: no spec asks for that request now, so the job could not be compared.")
         return False
-    found = differences(ours, view.asked)
+    # What was sent for an input is a URL that nobody keeps.
+    sent = {place[0] for place in wanted.inputs}
+    found = differences({name: value for name, value in wanted.request.items() if name not in sent}, view.asked)
     if found is None:
         common.talk.say(f"{view.id}: Sume does not tell what it was asked for, so that could not be compared.")
         return False
@@ -82,7 +85,7 @@ def _compared(common: Common, session: Session, submission: Submission, view: Jo
 def _doubted(common: Common, submission: Submission, job_id: str, how: str) -> None:
     what = f"{job_id} was asked for something else: {how}"
     if not can_ask():
-        command = f"sumesync resolve {quoted(submission.entry.path)} --adopt {job_id} --force"
+        command = f"sumesync resolve {quoted(str(submission.entry))} --adopt {job_id} --force"
         raise UsageError(what, f"{_LOOK}: sumesync resolve; if it is the job all the same: {command}")
     common.talk.warn(what)
     if not click.confirm("Is it the job all the same?", err=True):
@@ -117,7 +120,7 @@ def take_back(common: Common, session: Session, submission: Submission) -> None:
     session.journal.write(submission)
     session.ledger.record(taken)
     session.journal.forget(submission.key)
-    spec = quoted(submission.entry.path)
+    spec = quoted(str(submission.entry))
     common.talk.say(f"{submission.entry}: its outcome is unknown again. Settle it: sumesync resolve {spec}")
 
 
@@ -134,7 +137,7 @@ def _remove_metadata(session: Session, key: EntryKey, fact: Fact) -> None:
         session.media.remove_text(path)
 
 
-def give_up(common: Common, session: Session, job_id: str, only: EntryKey | None) -> EntryKey:
+def give_up(common: Common, session: Session, job_id: str, only: Scope | None) -> EntryKey:
     """Nothing comes of a job in flight any more: only where Sume answers, in this very workspace, that it has none."""
     _named(job_id)
     state = session.state
@@ -148,7 +151,7 @@ def give_up(common: Common, session: Session, job_id: str, only: EntryKey | None
     known = next((fact for fact in state.facts if fact.job.id == job_id), None)
     sent = next((s.entry for s in state.journal if job_id in s.job_ids), EntryKey(""))
     key = known.key if known else keys[0] if keys else sent
-    if only is not None and only not in (*keys, key):
+    if only is not None and not any(only.covers(each) for each in (*keys, key)):
         raise UsageError(f"{job_id} is a job of {key}, not of {only}", "name the spec that it is of, or none")
     view = _asked(common, session, job_id)
     if view is not None:
@@ -159,7 +162,7 @@ def give_up(common: Common, session: Session, job_id: str, only: EntryKey | None
     if keys:
         changes = {each: [lambda entry: note_job(entry, paid.fingerprint, ended)] for each in keys}
         session.locks.patch(changes, state.lock.lineage)
-    again = f"sumesync apply --retry-failed {quoted(key.path)}"
+    again = f"sumesync apply --retry-failed {quoted(str(key))}"
     common.talk.say(f"{key}: {job_id} is given up. To pay for another try: {again}")
     return key
 

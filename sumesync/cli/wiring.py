@@ -17,7 +17,7 @@ from sumesync.core import paths
 from sumesync.core.plan import Project, State
 from sumesync.core.recover import being_sent, open_submissions
 from sumesync.core.text import count, printable
-from sumesync.disk import mutex, observe, schemas
+from sumesync.disk import mutex, observe, schemas, specs
 from sumesync.disk import project as projects
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
@@ -29,7 +29,7 @@ from sumesync.host import SystemClock
 from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
-    from sumesync.ports import JobApi
+    from sumesync.api.client import SumeClient
 
 
 _SHORTEST_READ = 5.0
@@ -55,11 +55,19 @@ def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> P
     return Place(home, config, known, problems, endpoint)
 
 
+def around(common: Common) -> Place | None:
+    """The project, where there is one, for commands that need none: it may say that the sandbox is the endpoint."""
+    try:
+        return find(common)
+    except NoProject:
+        return None
+
+
 def look(place: Place, without_lock: bool = False) -> Session:
     """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
     can do their work where the lock was lost."""
     home, endpoint = place.home, place.endpoint
-    specs = projects.spec_paths(home.root)  # before anything in .sume is believed
+    found = projects.spec_paths(home.root)  # before anything in .sume is believed
     folder = home.state(endpoint)
     if home.private in (folder, *folder.parents):
         projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
@@ -68,7 +76,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = projects.read_project(home, specs, place.config, place.problems, place.schemas)
+    project = specs.read_project(home, found, place.config, place.problems, place.schemas)
     lock = locks.read()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)
@@ -137,7 +145,7 @@ def holding(common: Common, home: Home, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[JobApi]:
+def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[SumeClient]:
     """The API of the endpoint that counts: the sandbox, started inside this process, or Sume. ``within``: seconds that
     a run has; no read takes longer, but each has a few."""
     if common.sandbox or (place is not None and place.endpoint == SANDBOX):

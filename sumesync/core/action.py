@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sumesync.core.config import DEFAULT_MAX_JOBS
 from sumesync.core.metadata import MetadataFact
-from sumesync.core.spec import DEFAULT_MAX_JOBS
 from sumesync.errors import Exit, Problem
 from sumesync.model import SUME, EntryKey, FileFact, JobRecord, Json, Output, Submission
 
@@ -51,8 +51,10 @@ class Why(StrEnum):
     REGENERATE = "regenerate"
     EDITED_CHANGED = "edited-changed"
     UNPROVEN = "unproven"
+    WAITING = "waiting"
     CHANGED = "changed"
     NEW = "new"
+    REFRESH = "refresh"
     OTHER_ENDPOINT = "other-endpoint"
 
 
@@ -116,6 +118,8 @@ class Action:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     twin: EntryKey | None = None
+    after: tuple[EntryKey, ...] = ()
+    """Variants whose outputs it takes, and whose own work in this plan must end first. Only of what pays."""
     unknown: bool = False
     """A paid request was sent and its outcome is not known."""
     edited: tuple[str, ...] = ()
@@ -166,7 +170,8 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the person asked for, beyond the specs. ``regenerate``: spec paths."""
+    """What the person asked for, beyond the specs. ``regenerate``: paths of specs, and single variants as they are
+    written (``hero.sume.toml[serum]``)."""
 
     endpoint: str = SUME
     store: str = "git"
@@ -178,7 +183,12 @@ class Policy:
     restore_edited: bool = False
     """An unchanged spec's own output takes the place of an edit again (``fetch --force``)."""
     prune: bool = False
+    refresh: bool = False
+    """Searches are made again, unchanged ones too."""
     regenerate: frozenset[str] = frozenset()
+
+    def regenerates(self, key: EntryKey) -> bool:
+        return key.path in self.regenerate or str(key) in self.regenerate
 
 
 @dataclass(frozen=True, slots=True)

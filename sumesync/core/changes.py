@@ -16,12 +16,29 @@ def changes(wanted: Wanted, before: MetadataFact | None) -> tuple[Change, ...]:
     """
     if before is None or before.entry is None or before.request is None:
         return ()
-    found = _fields(before.request, {key: clean(value) for key, value in wanted.request.items()})
+    after = {key: clean(value) for key, value in wanted.request.items()}
+    found = [change for change in _fields(before.request, after) if not _same_media(change)]
     if before.entry.kind != wanted.kind:
         found.insert(0, Change("kind", before.entry.kind, wanted.kind))
     if before.take != wanted.take:
         found.append(Change("take", before.take, wanted.take))
     return tuple(found)
+
+
+def _same_media(change: Change) -> bool:
+    """Whether all that differs is where media stand: another path to the same bytes, or to the same upstream."""
+    return _without_paths(change.before) == _without_paths(change.after)
+
+
+def _without_paths(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_without_paths(item) for item in value]
+    if isinstance(value, dict):
+        shown = set(value)
+        if shown == {"file", "sha256"} or {"from", "output", "fingerprint"} <= shown:
+            return {key: item for key, item in value.items() if key not in ("file", "from", "variant")}
+        return {key: _without_paths(item) for key, item in value.items()}
+    return value
 
 
 def _fields(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Change]:

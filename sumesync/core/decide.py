@@ -36,7 +36,7 @@ class Situation:
     places: tuple[Placed, ...] = ()
     """Where each output stands; () while nothing is completed."""
     held: frozenset[str] = frozenset()
-    """Paths where another variant's outputs are wanted and stand."""
+    """Sources of ``places`` where another variant's outputs are wanted and stand."""
     taken: tuple[str, ...] = ()
     """Files that were never ours, in the places that a new result may need."""
     unrecorded: bool = False
@@ -49,10 +49,18 @@ class Situation:
     """Files that the lock alone says are ours, and of which git has no copy."""
     twin: EntryKey | None = None
     """An earlier variant of this plan that buys the same fingerprint."""
+    waits: EntryKey | None = None
+    """A variant whose output it takes, and which will not have one by this plan."""
+    after: tuple[EntryKey, ...] = ()
+    """Variants whose outputs it takes, and whose own work in this plan must end first."""
     changes: tuple[Change, ...] = ()
     metadata_stale: bool = False
     jobs: int = 1
     """How many jobs its request is paid for as."""
+    document: bool = False
+    """Its result is a document, kept in its metadata."""
+    search: bool = False
+    """It is free: nothing is submitted, and there is no job."""
 
     @property
     def current(self) -> bool:
@@ -116,6 +124,28 @@ def _invalid(s: Situation) -> Action | None:
     return replace(_action(s, Verb.INVALID, Why.INVALID, "the spec is invalid"), problems=s.problems)
 
 
+def _search(s: Situation) -> Action | None:
+    """Free and never a job: it is made again where it is new, changed or lost, or somebody asks."""
+    if not s.search:
+        return None
+    if s.foreign_metadata:
+        return _taken(s, (s.foreign_metadata,))
+    if not s.policy.refresh and (done := _keep(s) or _move(s)):
+        return replace(done, jobs=())
+    known = s.entry is not None and s.entry.endpoint == s.policy.endpoint
+    if known and s.current:
+        code, text = Why.MISSING, "its result is missing"
+    elif known and s.entry is not None and s.origin is None:
+        fields = ", ".join(change.field for change in s.changes)
+        code, text = Why.CHANGED, f"changed: {fields}" if fields else "changed"
+    else:
+        code, text = Why.NEW, "new"
+    if s.policy.refresh and s.achieved:
+        code, text = Why.REFRESH, "you asked for it"
+    action = _action(s, Verb.FETCH, code, f"{text}; searched, free")
+    return replace(action, changes=s.changes, records=True)
+
+
 def _unknown(s: Situation) -> Action | None:
     if not s.paid.unknown:
         return None
@@ -124,7 +154,7 @@ def _unknown(s: Situation) -> Action | None:
         return replace(_action(s, Verb.RESUME, Why.SENDING, text), hint="wait for that run to end")
     text = "a paid request was sent and its outcome is unknown"
     action = replace(_action(s, Verb.ATTENTION, Why.UNKNOWN, text), unknown=True)
-    return replace(action, hint=f"sumesync resolve {quoted(s.wanted.key.path)}")
+    return replace(action, hint=f"sumesync resolve {quoted(str(s.wanted.key))}")
 
 
 def _resume(s: Situation) -> Action | None:
@@ -162,7 +192,7 @@ def _edited(s: Situation) -> Action | None:
     missing = s.standing(Standing.MISSING)
     if missing and s.lost:
         return _gone(s)
-    spec = quoted(s.wanted.key.path)
+    spec = quoted(str(s.wanted.key))
     edited = tuple(place.source or place.target for place in by_hand)
     text = _missing_and_edited(s)
     fetched = missing and s.policy.store != "none"
@@ -212,7 +242,7 @@ def _move(s: Situation) -> Action | None:
 
 def _not_stored(s: Situation) -> Action | None:
     """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
-    if s.policy.store != "none" or not s.achieved or not s.places or s.paid.gone:
+    if s.policy.store != "none" or s.document or not s.achieved or not s.places or s.paid.gone:
         return None
     if not s.paid.completed or (not s.current and s.origin is None):
         return None  # what no job made cannot be fetched; what this path never had is
@@ -232,9 +262,9 @@ def _gone(s: Situation) -> Action | None:
     """Its output is missing and cannot come back: Sume has it no more, or no job ever made it."""
     if not s.achieved or not s.lost:
         return None
-    spec = quoted(s.wanted.key.path)
+    spec = quoted(str(s.wanted.key))
     keeps_edits = bool(s.standing(Standing.EDITED)) and not s.policy.replace_edited
-    if s.wanted.key.path in s.policy.regenerate and not keeps_edits:
+    if s.policy.regenerates(s.wanted.key) and not keeps_edits:
         return _blocked_buy(s) or _buy(s, Why.REGENERATE, "its result is gone; made again because you asked")
     what = "Sume no longer has its result" if s.paid.gone else "the accepted file is missing, and no job made it"
     hint = f"restore the file from git, or pay again: sumesync apply --regenerate {spec}"
@@ -271,9 +301,14 @@ def _retry(s: Situation) -> Action | None:
         return None
     said = ", ".join(f"{job.id} {job.state}{f': {job.error.code}' if job.error else ''}" for job in failed)
     if s.policy.retry_failed:
-        return _blocked_buy(s) or _buy(s, Why.RETRY, f"tried again because you asked; before: {said}")
-    hint = f"sumesync apply --retry-failed {quoted(s.wanted.key.path)}, or change the spec"
+        return _blocked_buy(s) or _buy(s, Why.RETRY, f"tried again because you asked{_again(s)}; before: {said}")
+    hint = f"sumesync apply --retry-failed {quoted(str(s.wanted.key))}{_again(s)}, or change the spec"
     return replace(_action(s, Verb.ATTENTION, Why.FAILED, said), hint=hint, jobs=failed)
+
+
+def _again(s: Situation) -> str:
+    """What a retry pays for where one request is several jobs: which of them is whose, Sume does not tell."""
+    return f" (pays for all {s.jobs} jobs again)" if s.jobs > 1 else ""
 
 
 def _blocked_buy(s: Situation) -> Action | None:
@@ -313,6 +348,10 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
     if s.twin is not None:
         text = f"the same request as {s.twin}: one job serves both (take = 2 asks for another)"
         return replace(_action(s, Verb.COPY, Why.TWIN, text), twin=s.twin, places=(), records=True)
+    if s.waits is not None:
+        text = f"waits for {s.waits}, whose output it takes"
+        action = replace(_action(s, Verb.ATTENTION, Why.WAITING, text), changes=s.changes)
+        return replace(action, hint=f"see what that one needs: sumesync plan {quoted(str(s.waits))}")
     entry = s.entry if s.entry is not None and s.entry.endpoint == s.policy.endpoint else None
     never_made = code is Why.RETRY and entry is not None and not (entry.outputs or entry.history)
     verb = Verb.CREATE if entry is None or never_made else Verb.UPDATE
@@ -320,6 +359,7 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
         _action(s, verb, code, text),
         pays=s.jobs,
         attempt=s.paid.attempts + 1,
+        after=s.after,
         changes=s.changes,
         places=(),
     )
@@ -328,7 +368,8 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
 def _taken(s: Situation, files: tuple[str, ...]) -> Action:
     path = s.wanted.key.path
     shown = ", ".join(files)
-    hint = f"move the file, set [output] name, or take it as this spec's media: sumesync accept {quoted(path)}"
+    accept = f"sumesync accept {quoted(str(s.wanted.key))}"
+    hint = f"move the file, set [output] name, or take it as this spec's media: {accept}"
     if files == (s.foreign_metadata,):
         hint = "move it away, then run this again"
     problem = Problem(path, f"its output would take the place of {shown}, which sumesync did not write", hint)
@@ -336,7 +377,7 @@ def _taken(s: Situation, files: tuple[str, ...]) -> Action:
 
 
 def _edited_attention(s: Situation, files: tuple[str, ...]) -> Action:
-    spec = quoted(s.wanted.key.path)
+    spec = quoted(str(s.wanted.key))
     if s.unproven.intersection(files):
         text = f"{', '.join(files)} would be replaced; sume.lock alone calls it ours, and git has no copy of it"
         hint = f"commit the file, or: sumesync accept {spec} keeps it; sumesync apply --replace-edited {spec}"
@@ -364,6 +405,7 @@ _ABSENT: Final = (Standing.MISSING, Standing.EDITED, Standing.TAKEN)
 
 ROWS: Final[tuple[Row, ...]] = (
     _invalid,
+    _search,
     _unknown,
     _resume,
     _keep,

@@ -23,13 +23,16 @@ class Ground:
     wanted: Mapping[EntryKey, Wanted]
     outputs: Mapping[EntryKey, int]
     wanted_here: frozenset[str]
+    recorded: Mapping[str, frozenset[EntryKey]]
+    """The entries that have an output at a path."""
 
 
 def told(action: Action, ground: Ground) -> Action:
     """``action`` with what it replaces and removes."""
     if action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None:
-        replaces = [place.target for place in action.places if place.standing is Standing.ELSEWHERE]
-        sources = [place.source for place in action.places if action.verb is Verb.MOVE and place.source]
+        media = [place for place in action.places if not place.output.is_document]
+        replaces = [place.target for place in media if place.standing is Standing.ELSEWHERE]
+        sources = [place.source for place in media if action.verb is Verb.MOVE and place.source]
         removes = [source for source in sources if source not in ground.wanted_here]
     elif action.verb in _BRINGS or action.twin is not None:
         replaces = _in_the_way(action, ground)
@@ -58,7 +61,8 @@ def _in_the_way(action: Action, ground: Ground) -> list[str]:
     """Files of ours where results go. The ending of a new one is not known: all that hold its stem."""
     wanted = ground.wanted[action.key]
     if action.verb is Verb.FETCH and action.places:
-        places = [place.target for place in action.places if place.standing is not Standing.HERE]
+        media = (place for place in action.places if not place.output.is_document)
+        places = [place.target for place in media if place.standing is not Standing.HERE]
     else:
         places = list(placement.in_place(wanted, ground.outputs[action.key], ground.observed))
     return [path for path in places if (fact := ground.observed.files.get(path)) and ground.own.owns(path, fact)]
@@ -68,7 +72,6 @@ def _left_behind(action: Action, ground: Ground) -> list[str]:
     """Earlier outputs of the entry, which a new result sweeps away."""
     entries = ground.lock.entries
     kept = {place.target for place in action.places}
-    kept |= {o.path for key, other in entries.items() if key != action.key for o in other.outputs}
     found = []
     for key in (action.key, action.origin):
         entry: Entry | None = entries.get(key) if key else None
@@ -76,9 +79,10 @@ def _left_behind(action: Action, ground: Ground) -> list[str]:
             if past.fingerprint == action.fingerprint:
                 continue
             for output in (output for job in past.jobs for output in job.outputs):
-                fact = ground.observed.files.get(output.path)
+                fact = ground.observed.files.get(output.path) if not output.is_document else None
                 same = fact is not None and fact.sha256 == output.sha256 and ground.own.owns(output.path, fact)
-                if same and output.path not in kept:
+                others = ground.recorded.get(output.path, frozenset()) - {action.key}
+                if same and not others and output.path not in kept:
                     found.append(output.path)
     return found
 

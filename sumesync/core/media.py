@@ -57,6 +57,15 @@ def sniff(head: bytes) -> MediaType | None:
     return None
 
 
+_EVERY: Final = (_PNG, _JPEG, _GIF, _WEBP, _AVIF, _HEIC, _MP4, _MOV, _WEBM, _MKV)
+_SUFFIXES: Final = {**{known.suffix: known for known in _EVERY}, ".jpeg": _JPEG, ".m4v": _MP4}
+
+
+def of_suffix(suffix: str) -> MediaType | None:
+    """The type that a name's ending promises: only where the bytes are not here (a git-lfs pointer)."""
+    return _SUFFIXES.get(suffix.lower())
+
+
 def describe(head: bytes) -> str:
     """What a file that is no media looks like, for the error message."""
     start = head.lstrip()[:64].lower()

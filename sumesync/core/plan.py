@@ -6,10 +6,13 @@ whole project is planned always; ``only`` narrows the result afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
 
-from sumesync.core import losses, metadata, placement
+from sumesync.core import chain, losses, metadata, placement
 from sumesync.core.action import (
     Action,
     Collect,
@@ -46,6 +49,8 @@ class Project:
     """Specs of the lock that git tracks and does not check out here."""
     nested: frozenset[str] = frozenset()
     """Specs of the lock that lie in a project of their own."""
+    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The files that each spec depends on, beside itself: prompt files and media that it takes."""
 
     @property
     def left_alone(self) -> frozenset[str]:
@@ -104,15 +109,13 @@ def plan(
 
 
 def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
-    """``plan_`` narrowed to variants that ``chosen`` accepts; a rename is in if either end is. Problems of
-    settings and unknown payments stay: they concern every run."""
+    """``plan_`` narrowed to variants that ``chosen`` accepts, and to the upstreams that those wait for; a rename is in
+    if either end is. Problems of settings and unknown payments stay: they concern every run."""
+    named = (a.key for a in plan_.actions if chosen(a.key) or (a.origin is not None and chosen(a.origin)))
+    kept = chain.with_upstreams(named, {action.key: action.after for action in plan_.actions})
     return replace(
         plan_,
-        actions=tuple(
-            action
-            for action in plan_.actions
-            if chosen(action.key) or (action.origin is not None and chosen(action.origin))
-        ),
+        actions=tuple(action for action in plan_.actions if action.key in kept),
         orphans=tuple(orphan for orphan in plan_.orphans if chosen(orphan.key)),
     )
 
@@ -154,12 +157,22 @@ class _View:
         asked = ((path, self.observed.files.get(path)) for path in self.own.committed)
         return frozenset(path for path, fact in asked if fact and self.own.unproven(path, fact))
 
+    def free(self, kind: str) -> bool:
+        known = self.kinds.get(kind)  # a newer version's lock may name others
+        return known is not None and known.free
+
     def outputs(self, wanted: Wanted) -> int:
-        return self.kinds[wanted.kind].outputs(wanted.request)
+        """How many media files a variant makes: a document is none."""
+        kind = self.kinds[wanted.kind]
+        return 0 if kind.document else kind.outputs(wanted.request)
 
 
 def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
     variants = view.project.wanted
+    recorded: dict[str, set[EntryKey]] = {}
+    for key, entry in view.state.lock.entries.items():
+        for output in entry.outputs:
+            recorded.setdefault(output.path, set()).add(key)
     return losses.Ground(
         view.state.lock,
         view.observed,
@@ -167,28 +180,63 @@ def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
         {wanted.key: wanted for wanted in variants},
         {wanted.key: view.outputs(wanted) for wanted in variants},
         frozenset(place.target for action in actions for place in action.places),
+        {path: frozenset(keys) for path, keys in recorded.items()},
     )
 
 
 def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
-    variants = sorted(view.project.wanted, key=lambda wanted: (not first(wanted.key), wanted.key))
+    """Upstreams before what takes their outputs. Two variants of one request are equally far from the beginning of
+    their chains, so ``first`` chooses between them all the same."""
+    depths = chain.depths(view.project.wanted)
+    needs = {wanted.key: chain.upstreams(wanted) for wanted in view.project.wanted}
+    preferred = chain.with_upstreams(filter(first, needs), needs)
+    variants = sorted(view.project.wanted, key=lambda w: (depths[w.key], w.key not in preferred, w.key))
     problems = _problems(view, variants)
     origins = _origins(view, variants)
     held = _held(view, variants, origins)
+    unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
+    ahead: dict[EntryKey, _Ahead] = {}
     for wanted in variants:
-        situation = _situation(view, wanted, origins.get(wanted.key), held)
-        problem = problems.get(wanted.key, ())
-        action = decide(replace(situation, problems=problem, twin=buyers.get(wanted.fingerprint)))
+        situation = _situation(view, wanted, origins.get(wanted.key), held, unproven)
+        situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
+        if needs[wanted.key]:
+            found = {key: ahead.get(key, _Ahead.NOTHING) for key in sorted(needs[wanted.key])}
+            waits = next((key for key, state in found.items() if state is _Ahead.NOTHING), None)
+            after = tuple(key for key, state in found.items() if state is _Ahead.WORK)
+            situation = replace(situation, waits=waits, after=after)
+        action = decide(situation)
+        ahead[wanted.key] = _ahead(action, situation)
         if action.pays:
             buyers[wanted.fingerprint] = wanted.key
         actions.append(action)
     return actions
 
 
+class _Ahead(Enum):
+    """What those that take a variant's output have to expect of it."""
+
+    THERE = auto()
+    WORK = auto()
+    """This plan brings it, or brings it elsewhere."""
+    NOTHING = auto()
+
+
+def _ahead(action: Action, situation: Situation) -> _Ahead:
+    if action.pays or action.verb in (Verb.RESUME, Verb.MOVE, Verb.COPY):
+        return _Ahead.WORK
+    blocked = action.verb in (Verb.ATTENTION, Verb.INVALID)
+    lost = action.reason.code is Why.GONE or not situation.achieved
+    return _Ahead.NOTHING if blocked and lost else _Ahead.THERE
+
+
 def _situation(
-    view: _View, wanted: Wanted, origin: EntryKey | None, held: Mapping[str, frozenset[EntryKey]]
+    view: _View,
+    wanted: Wanted,
+    origin: EntryKey | None,
+    held: Mapping[str, frozenset[EntryKey]],
+    unproven: frozenset[str],
 ) -> Situation:
     entry = view.entry(wanted.key)
     known = view.known(wanted)
@@ -197,6 +245,8 @@ def _situation(
     achieved = current and (known.completed or bool(known.accepted))
     edited = placement.edited(_shown(entry), view.observed, view.own) if entry else ()
     taken = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
+    places = view.places(wanted, origin, blessed=not view.policy.restore_edited)
+    sources = {place.source for place in places if place.source}
     return Situation(
         wanted=wanted,
         policy=view.policy,
@@ -204,16 +254,18 @@ def _situation(
         sender=_sender(known, view.state.sending),
         entry=entry,
         origin=origin,
-        places=view.places(wanted, origin, blessed=not view.policy.restore_edited),
-        held=frozenset(path for path, keys in held.items() if keys - {wanted.key}),
+        places=places,
+        held=frozenset(path for path in sources if held.get(path, frozenset()) - {wanted.key}),
         taken=tuple(path for path in taken if path not in edited or _is_no_file(view, path)),
         edited=edited,
-        unproven=view.unproven,
+        unproven=unproven,
         unrecorded=_unrecorded(wanted, known, before, view.policy),
         foreign_metadata=_foreign_metadata(wanted, entry, before),
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
         metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
         jobs=view.kinds[wanted.kind].jobs(wanted.request),
+        document=view.kinds[wanted.kind].document,
+        search=view.kinds[wanted.kind].free,
     )
 
 
@@ -233,7 +285,8 @@ def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
 
 
 def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -> bool:
-    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry))
+    result = before.result if before else None
+    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry, result))
 
 
 def _shown(entry: Entry) -> tuple[Output, ...]:
@@ -306,39 +359,56 @@ def _held(
 
 
 def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
-    """Renames: an entry without a spec, taken over by the first new spec of its fingerprint."""
-    orphans: dict[str, list[EntryKey]] = {}
-    there = view.project.spec_paths | view.project.left_alone
-    for key in sorted(view.state.lock.entries):
+    """Renames: an entry that nothing asks for, taken over by the first new variant of its fingerprint; one of the same
+    spec (it got a matrix, or another axis) comes before all others."""
+    waiting: dict[tuple[str, str], deque[EntryKey]] = {}
+    for key in _unasked(view):
         entry = view.state.lock.entries[key]
-        if key.path not in there and entry.endpoint == view.policy.endpoint:
-            orphans.setdefault(entry.fingerprint, []).append(key)
+        if entry.endpoint == view.policy.endpoint:
+            for path in (key.path, _ANY_PATH):
+                waiting.setdefault((entry.fingerprint, path), deque()).append(key)
+    new = [wanted for wanted in variants if not _current(view.entry(wanted.key), wanted, view.policy)]
     found: dict[EntryKey, EntryKey] = {}
-    for wanted in variants:
-        waiting = orphans.get(wanted.fingerprint)
-        if waiting and not _current(view.entry(wanted.key), wanted, view.policy):
-            found[wanted.key] = waiting.pop(0)
+    taken: set[EntryKey] = set()
+    for wanted, path in (*((wanted, wanted.key.path) for wanted in new), *((wanted, _ANY_PATH) for wanted in new)):
+        keys = waiting.get((wanted.fingerprint, path), deque())
+        while keys and keys[0] in taken:
+            keys.popleft()
+        if keys and wanted.key not in found:
+            found[wanted.key] = keys.popleft()
+            taken.add(found[wanted.key])
     return found
 
 
-def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+_ANY_PATH: Final = ""
+
+
+def _unasked(view: _View) -> Iterator[EntryKey]:
+    """Entries whose spec is gone, or no longer has the variant. Of a spec that is wrong nobody knows which it has."""
     wanted = {variant.key for variant in view.project.wanted}
-    broken = view.project.spec_paths - {key.path for key in wanted}
+    silent = (view.project.spec_paths - {key.path for key in wanted}) | view.project.left_alone
     for key in sorted(view.state.lock.entries):
-        if key in wanted or key in taken_over or key.path in broken | view.project.left_alone:
+        if key not in wanted and key.path not in silent:
+            yield key
+
+
+def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+    for key in _unasked(view):
+        if key in taken_over:
             continue
         entry = view.state.lock.entries[key]
         standing = tuple(
             output.path
             for output in entry.outputs
-            if (fact := view.observed.files.get(output.path))
+            if not output.is_document
+            and (fact := view.observed.files.get(output.path))
             and fact.kind is not FileKind.OTHER
             and fact.sha256 == output.sha256
             and fact.sha256 in view.own.hashes
         )
         unproven = tuple(path for path in standing if view.own.unproven(path, view.observed.files[path]))
         known = [view.paid[past.fingerprint] for past in entry.pasts if past.fingerprint in view.paid]
-        in_flight = any(paid.in_flight for paid in known)
+        in_flight = any(paid.in_flight and not view.free(paid.kind) for paid in known)
         yield Orphan(key, tuple(p for p in standing if p not in unproven), in_flight, unproven)
 
 
@@ -350,6 +420,8 @@ def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
     ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)
     for fingerprint in sorted(view.paid):
         paid = view.paid[fingerprint]
+        if view.free(paid.kind):
+            continue  # no job exists at Sume, whatever the lock says
         yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours - waited)
 
 

@@ -12,7 +12,7 @@ from sumesync.model import Wanted
 def next_take(wanted: Wanted, paid: Index) -> int:
     """The next number that was never paid for: asking for one that was would bring it back, not make another."""
     take = wanted.take + 1
-    while fingerprint(wanted.kind, wanted.request, take) in paid:
+    while fingerprint(wanted.kind, wanted.request, take, wanted.inputs) in paid:
         take += 1
     return take
 

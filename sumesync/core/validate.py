@@ -9,12 +9,14 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sumesync.core.locate import Locator
 from sumesync.core.text import printable, suggest
+from sumesync.errors import Problem
 from sumesync.model import Pointer
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ _TYPES = {
     datetime.date: "a date",
     datetime.time: "a time",
 }
-_SCHEMA_TYPES = {
+SCHEMA_TYPES = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -57,6 +59,24 @@ class Finding:
     pointer: Pointer
     what: str
     hint: str = ""
+
+
+MOST_PROBLEMS = 50
+"""Told of one file: more are not read by anybody."""
+MOST_FOUND = 1_000
+"""Looked for: a hostile file has as many as it has bytes, and each takes a while to word."""
+
+
+def located(path: str, text: str, findings: Sequence[Finding]) -> tuple[Problem, ...]:
+    """``findings`` in the text of a file, each at its line and column, in their order."""
+    locator = Locator(text)
+    placed = [(locator.find(finding.pointer) or (1, 1), finding) for finding in findings]
+    placed.sort(key=lambda pair: pair[0])
+    problems = [Problem(path, f.what, f.hint, line, column) for (line, column), f in placed[:MOST_PROBLEMS]]
+    if len(placed) > MOST_PROBLEMS:
+        left = "many" if len(placed) == MOST_FOUND else str(len(placed) - MOST_PROBLEMS)
+        problems.append(Problem(path, f"and {left} more", "", problems[-1].line, problems[-1].column))
+    return tuple(problems)
 
 
 def dotted(pointer: Pointer) -> str:
@@ -117,12 +137,17 @@ def _shown(value: Any) -> str:
         return json.dumps(value if len(value) <= 40 else value[:39] + "…", ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | float) else _TYPES.get(type(value), "something else")
+    return str(value) if isinstance(value, int | float) else type_name(value)
+
+
+def type_name(value: Any) -> str:
+    """What ``value`` is, in a reader's words."""
+    return _TYPES.get(type(value), "something else")
 
 
 def _type(name: str, error: ValidationError) -> tuple[str, str]:
-    wanted = _SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
-    got = _TYPES.get(type(error.instance), "something else")
+    wanted = SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
+    got = type_name(error.instance)
     hint = "write it without quotes" if isinstance(error.instance, str) and "number" in wanted else ""
     return f"{name} is {got}; it must be {wanted}", hint
 
@@ -153,6 +178,20 @@ def _pattern(name: str, error: ValidationError) -> tuple[str, str]:
     return f"{name} is {_shown(error.instance)}", str(schema.get("description", f"it must match {pattern}"))
 
 
+def _media(name: str, error: ValidationError) -> tuple[str, str]:
+    """The union of what stands for media: which of its forms was meant is a guess, so all of them are told."""
+    value = error.instance
+    return f"{name} is {_shown(value) if not isinstance(value, dict) else _keys(value)}", _MEDIA_FORMS
+
+
+_MEDIA_FORMS = 'an https:// URL, { file = "…" } or { from = "….sume.toml", output = 1 }'
+
+
+def _keys(table: dict[str, Any]) -> str:
+    pairs = (f"{key} = {_shown(value)}" for key, value in table.items())
+    return f"{{ {', '.join(pairs)} }}" if table else "an empty table"
+
+
 def _as_is(_name: str, error: ValidationError) -> tuple[str, str]:
     return str(error.message), ""
 
@@ -170,6 +209,7 @@ _SAYINGS: dict[str, Callable[[str, ValidationError], tuple[str, str]]] = {
     "pattern": _pattern,
     "minLength": _empty,
     "minItems": _empty,
+    "anyOf": _media,
 }
 
 

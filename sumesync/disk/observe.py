@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from sumesync.core import metadata, paths
+from sumesync.core import media, metadata, paths
 from sumesync.core.action import Observed
+from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
-from sumesync.core.placement import paths_of_interest, suffix_of
+from sumesync.core.placement import documents, paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
+from sumesync.core.text import printable
 from sumesync.disk import atomic, git
 from sumesync.disk.project import Home, inside, read_bytes
 from sumesync.errors import LocalStateError
@@ -37,10 +39,10 @@ def observe(root: Path, project: Project, state: State, endpoint: str) -> Observ
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
     files = {path: fact for path in sorted(asked) if (fact := look(root, path)) is not None}
-    documents = {metadata.path_of(wanted.key) for wanted in project.wanted}
-    documents |= {metadata.path_of(key) for key in state.lock.entries}
-    found = {path: known for path in sorted(documents) if (known := read_metadata(root, path)) is not None}
-    return Observed(files, names, found)
+    described = {metadata.path_of(wanted.key) for wanted in project.wanted}
+    described |= {metadata.path_of(key) for key in state.lock.entries}
+    found = {path: known for path in sorted(described) if (known := read_metadata(root, path)) is not None}
+    return Observed(files | documents(found), names, found)
 
 
 def look(root: Path, path: str) -> FileFact | None:
@@ -57,19 +59,44 @@ def look(root: Path, path: str) -> FileFact | None:
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
     with atomic.explained("read", full):
-        return _hash(full)
+        return _hash(full)[0]
 
 
-def _hash(full: Path) -> FileFact:
+def look_input(root: Path, path: str) -> InputFile:
+    """A file that a spec takes as media, or why it cannot be. One that is too large is not read."""
+    try:
+        full = inside(root, path)
+        status = os.lstat(full)
+        if not stat.S_ISREG(status.st_mode):
+            return InputFile(fault=f"{printable(path)} is not a file")
+        if status.st_size > MOST_BYTES:
+            return InputFile(size=status.st_size)
+        fact, head = _hash(full)
+    except LocalStateError as error:
+        return InputFile(fault=error.what, hint=error.hint)
+    except FileNotFoundError:
+        return InputFile(fault=f"there is no file {printable(path)}")
+    except (OSError, ValueError) as error:
+        return InputFile(fault=f"{printable(path)} cannot be read: {getattr(error, 'strerror', None) or error}")
+    if fact.kind is FileKind.POINTER:
+        looks = "a git-lfs pointer, and its ending names no media that is known"
+        return InputFile(fact.sha256, fact.size, media.of_suffix(suffix_of(path)), looks)
+    return InputFile(fact.sha256, fact.size, media.sniff(head), media.describe(head))
+
+
+def _hash(full: Path) -> tuple[FileFact, bytes]:
+    """What the file is, and how it begins."""
     digest = hashlib.sha256()
     size = 0
+    head = b""
     with open(full, "rb") as file:
         while chunk := file.read(_CHUNK):
             if size == 0 and len(chunk) <= _POINTER_MAX and (pointer := _POINTER.fullmatch(chunk)):
-                return FileFact(FileKind.POINTER, pointer[1].decode(), int(pointer[2]))
+                return FileFact(FileKind.POINTER, pointer[1].decode(), int(pointer[2])), chunk
+            head = head or chunk[: media.HEAD_BYTES]
             digest.update(chunk)
             size += len(chunk)
-    return FileFact(FileKind.FILE, digest.hexdigest(), size)
+    return FileFact(FileKind.FILE, digest.hexdigest(), size), head
 
 
 def committed(home: Home, files: Mapping[str, FileFact]) -> dict[str, str]:

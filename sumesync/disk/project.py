@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sumesync.core import paths, toml
-from sumesync.core.locate import Locator
+from sumesync.core.config import Config, Schemas, read_config
 from sumesync.core.plan import Project
-from sumesync.core.spec import Config, Document, PromptFile, Schemas, open_spec, read_config, resolve
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
 from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
-from sumesync.model import SANDBOX, SUME, Wanted
+from sumesync.model import SANDBOX, SUME
 
 _STATE = "sumesync"
 _PRIVATE = ".sume"
@@ -94,8 +91,8 @@ def spec_paths(root: Path) -> list[str]:
     """
     listed = git.files(root, f"*{paths.SPEC_SUFFIX}", _PRIVATE) if git.common_folder(root) else None
     found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
-    nested: dict[str, bool] = {"": False}
-    return sorted(path for path in found if not _hidden(path) and not _nested(root, paths.parent(path), nested))
+    known: dict[str, bool] = {"": False}
+    return sorted(path for path in found if not _hidden(path) and not nested(root, paths.parent(path), known))
 
 
 def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project:
@@ -103,9 +100,9 @@ def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project
     some are missing."""
     missing = recorded - project.spec_paths
     known: dict[str, bool] = {"": False}
-    nested = frozenset(path for path in missing if _nested(home_.root, paths.parent(path), known))
-    sparse = git.hidden(home_.root, f"*{paths.SPEC_SUFFIX}") if home_.in_git and missing - nested else frozenset()
-    return replace(project, nested=nested, sparse=sparse & (missing - nested))
+    theirs = frozenset(path for path in missing if nested(home_.root, paths.parent(path), known))
+    sparse = git.hidden(home_.root, f"*{paths.SPEC_SUFFIX}") if home_.in_git and missing - theirs else frozenset()
+    return replace(project, nested=theirs, sparse=sparse & (missing - theirs))
 
 
 def _is_there(root: Path, path: str) -> bool:
@@ -130,9 +127,9 @@ def _hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/")[:-1])
 
 
-def _nested(root: Path, folder: str, known: dict[str, bool]) -> bool:
+def nested(root: Path, folder: str, known: dict[str, bool]) -> bool:
     if folder not in known:
-        inside = (root / folder / paths.CONFIG_NAME).is_file() or _nested(root, paths.parent(folder), known)
+        inside = (root / folder / paths.CONFIG_NAME).is_file() or nested(root, paths.parent(folder), known)
         known[folder] = inside
     return known[folder]
 
@@ -143,87 +140,6 @@ def read_settings(home_: Home, schemas: Schemas) -> tuple[Config, tuple[Problem,
     if isinstance(data, str):
         return Config(), (Problem(paths.CONFIG_NAME, data),)
     return read_config(paths.CONFIG_NAME, data, schemas)
-
-
-def read_project(
-    home_: Home, found: list[str], config: Config, problems: tuple[Problem, ...], schemas: Schemas
-) -> Project:
-    """All specs, those of ``found``, resolved. ``problems`` are those of the settings."""
-    opened = {path: _open_spec(home_.root, path) for path in found}
-    hidden = _ignored(home_, (document for document in opened.values() if isinstance(document, Document)))
-    wanted: list[Wanted] = []
-    wrong: list[Problem] = []
-    for document in opened.values():
-        result = _resolved(home_.root, document, config, schemas, hidden)
-        if isinstance(result, Wanted):
-            wanted.append(result)
-        else:
-            wrong += result
-    return Project(tuple(wanted), tuple(wrong), problems, frozenset(found))
-
-
-def _ignored(home_: Home, documents: Iterable[Document]) -> frozenset[str]:
-    """The prompt files that git is told to ignore: one question for all of them, none where there are none."""
-    named = {document.prompt_path for document in documents if document.prompt_path}
-    if not named or not home_.in_git:
-        return frozenset()
-    reachable = set()
-    for path in named:
-        with suppress(LocalStateError):  # told by read_bytes; git would not answer for the others
-            inside(home_.root, path)
-            reachable.add(path)
-    return git.ignored(home_.root, reachable)
-
-
-def _open_spec(root: Path, path: str) -> Document | tuple[Problem, ...]:
-    data = read_bytes(root, path, toml.MAX_BYTES)
-    return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data)
-
-
-def _resolved(
-    root: Path, document: Document | tuple[Problem, ...], config: Config, schemas: Schemas, hidden: frozenset[str]
-) -> Wanted | tuple[Problem, ...]:
-    if not isinstance(document, Document):
-        return document
-    prompt = None
-    if document.prompt_path in hidden:
-        # What a project keeps out of git may be a secret, and a prompt is sent, shown and committed.
-        prompt = PromptFile(fault=f"git ignores {printable(document.prompt_path)}")
-    elif document.prompt_path is not None:
-        text = read_bytes(root, document.prompt_path, toml.MAX_BYTES)
-        prompt = PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
-    return _reachable(root, document, resolve(document, config, schemas, prompt))
-
-
-def _reachable(root: Path, document: Document, result: Wanted | tuple[Problem, ...]) -> Wanted | tuple[Problem, ...]:
-    """What a path says is judged in ``core``; where it leads is for the disk to tell."""
-    if not isinstance(result, Wanted) or not result.folder:
-        return result
-    if file := _no_folder(root, result.folder):
-        return _wrong_folder(document, f"{printable(file)} is not a folder", "name another folder, or move it away")
-    try:
-        inside(root, result.folder)
-    except LocalStateError as error:
-        return (Problem(result.key.path, f"its media would go to {result.folder}: {error.what}", error.hint, 1, 1),)
-    known: dict[str, bool] = {"": False}
-    if not _nested(root, result.folder, known):
-        return result
-    other = min(folder for folder, is_nested in known.items() if is_nested)
-    what = f"{printable(other)} is a project of its own"
-    return _wrong_folder(document, what, "outputs stay inside the project")
-
-
-def _wrong_folder(document: Document, what: str, hint: str) -> tuple[Problem, ...]:
-    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
-    return (Problem(document.path, f"output.dir: {what}", hint, line, column),)
-
-
-def _no_folder(root: Path, folder: str) -> str:
-    """What stands where ``folder``, or one that it lies in, would be made; "" when nothing does."""
-    for above in (folder, *(parent.as_posix() for parent in PurePosixPath(folder).parents)):
-        if os.path.lexists(root / above):
-            return "" if (root / above).is_dir() else above
-    return ""
 
 
 def read_bytes(root: Path, path: str, limit: int) -> bytes | str:

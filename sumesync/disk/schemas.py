@@ -6,8 +6,8 @@ import json
 from functools import cache
 from typing import Any, Final
 
+from sumesync.core.config import Schemas
 from sumesync.core.kinds import kinds_of
-from sumesync.core.spec import Schemas
 from sumesync.disk import shipped
 
 NAMES: Final = ("spec", "config", "lock", "metadata", "plan")

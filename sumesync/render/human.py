@@ -32,6 +32,8 @@ _MARKS: dict[Verb, tuple[str, str]] = {
 # Beyond so many of one sort a list is no longer read; so many of them are shown then.
 _MANY, _SOME = 60, 20
 _BASES = 8
+_FEW = 4
+"""So many variants of one spec are shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ def plan(plan_: Plan, view: View) -> str:
     told = {action.fingerprint for action in plan_.actions if action.unknown}
     for submission in plan_.unknown:
         if submission.fingerprint not in told:
-            text = f"an earlier paid request's outcome is unknown; sumesync resolve {quoted(submission.entry.path)}"
+            text = f"an earlier paid request's outcome is unknown; sumesync resolve {quoted(str(submission.entry))}"
             lines.append(_line("!", "attention", str(submission.entry), text, "magenta", view))
-    lines += [line for orphan in plan_.orphans for line in _orphan(orphan, view)]
+    there = {action.key.path for action in plan_.actions}
+    lines += [line for orphan in plan_.orphans for line in _orphan(orphan, orphan.key.path in there, view)]
     lines += [
         _line("…", "collect", collect.job.id, "in flight; no spec asks for it now", "cyan", view)
         for collect in plan_.collects
@@ -74,27 +77,67 @@ def plan(plan_: Plan, view: View) -> str:
 
 
 def _actions(shown: list[Action], view: View) -> Iterator[str]:
-    """A line or more an action; of a great many of one sort the first ones, and how many more there are."""
-    width = _width(shown)
+    """A line or more an action, or a group of variants; of a great many of one sort the first ones, and how many more
+    there are."""
+    groups = _grouped(shown, view)
+    width = _width(groups)
     for verb in Verb:
-        same = [action for action in shown if action.verb is verb]
+        same = [group for group in groups if group[0].verb is verb]
         most = len(same) if view.verbose or len(same) <= _MANY else _SOME
-        for action in same[:most]:
-            yield from _action(action, view, width)
+        for group in same[:most]:
+            yield from _action(group[0], view, width) if len(group) == 1 else _group(group, view, width)
         if len(same) > most:
             mark, colour = _MARKS[verb]
-            folders = count(len({parent(action.key.path) for action in same[most:]}), "folder")
-            text = f"and {len(same) - most} more in {folders} (--verbose shows all)"
+            left = [action for group in same[most:] for action in group]
+            folders = count(len({parent(action.key.path) for action in left}), "folder")
+            text = f"and {len(left)} more in {folders} (--verbose shows all)"
             yield _line(mark, str(verb), text, "", colour, view)
+
+
+def _grouped(shown: list[Action], view: View) -> list[list[Action]]:
+    """Variants of one spec with one action for one reason, together where they are many."""
+    groups: dict[tuple[object, ...], list[Action]] = {}
+    for action in shown:
+        alike = () if action.key.variant and not view.verbose else (action.key.variant,)
+        groups.setdefault((action.verb, action.key.path, action.reason.code, *alike), []).append(action)
+    return [part for group in groups.values() for part in ([group] if len(group) > _FEW else [[a] for a in group])]
+
+
+def _group(group: list[Action], view: View, width: int) -> list[str]:
+    """One line for all, then every file that is lost; what differs is told of the first."""
+    first = group[0]
+    mark, colour = _MARKS[first.verb]
+    wanted = [view.wanted[action.key] for action in group if action.pays and action.key in view.wanted]
+    kinds = dict.fromkeys(what_of(one, view.kinds) for one in wanted)
+    what = next(iter(kinds)) if len(kinds) == 1 else wanted[0].kind if wanted else ""
+    reasons = dict.fromkeys(action.reason.text for action in group)
+    reason = next(iter(reasons)) if len(reasons) == 1 else f"such as {first.key.variant}: {first.reason.text}"
+    text = " · ".join(filter(None, (f"{len(group)} variants", what, reason)))
+    lines = [_line(mark, str(first.verb), first.key.path, text, colour, view, width)]
+    if any(action.changes != first.changes for action in group):
+        lines.append(f"      such as {printable(first.key.variant)}:")
+    lines += [f"      {from_to(change, view.style)}" for change in first.changes]
+    lines += [f"      {line}" for action in group for line in losses(action)]
+    if first.hint:
+        lines.append("      " + view.style(printable(f"such as: {first.hint}"), dim=True))
+    return lines
 
 
 def _head(plan_: Plan, view: View) -> str:
     where = "sandbox (costs nothing)" if view.endpoint == "sandbox" else "Sume"
-    return f"{view.style(printable(view.name), bold=True)} at {where}, {count(len(plan_.actions), 'spec')}"
+    return f"{view.style(printable(view.name), bold=True)} at {where}, {specs(action.key for action in plan_.actions)}"
 
 
-def _width(actions: Iterable[Action]) -> int:
-    return min(56, max((len(printable(str(action.key))) for action in actions), default=0))
+def specs(keys: Iterable[EntryKey]) -> str:
+    """``3 specs``, ``3 specs in 14 variants``."""
+    every = tuple(keys)
+    shown = count(len({key.path for key in every}), "spec")
+    return f"{shown} in {count(len(every), 'variant')}" if any(key.variant for key in every) else shown
+
+
+def _width(groups: Iterable[list[Action]]) -> int:
+    names = (str(group[0].key) if len(group) == 1 else group[0].key.path for group in groups)
+    return min(56, max((len(printable(name)) for name in names), default=0))
 
 
 def _action(action: Action, view: View, width: int) -> list[str]:
@@ -123,6 +166,8 @@ def what_of(wanted: Wanted, kinds: Kinds) -> str:
     values = []
     for name, unit in kinds[wanted.kind].shown.items():
         value = wanted.request.get(name)
+        if isinstance(value, list):
+            value = f"{value[0]}{f' +{len(value) - 1}' if len(value) > 1 else ''}" if value else None
         if value is not None:
             values.append(printable(str(value), 20) + unit)
     return " ".join([wanted.kind, *values])
@@ -143,10 +188,12 @@ def losses(action: Action) -> Iterator[str]:
     yield from (f"replaces {printable(path)}" for path in action.replaces)
 
 
-def _orphan(orphan: Orphan, view: View) -> Iterator[str]:
-    text = "its spec is gone; apply --prune drops the entry"
+def _orphan(orphan: Orphan, there: bool, view: View) -> Iterator[str]:
+    """``there``: whether its spec is, and asks for other variants."""
+    gone = "its spec asks for it no more" if there else "its spec is gone"
+    text = f"{gone}; apply --prune drops the entry"
     if orphan.in_flight:
-        text = "its spec is gone; its job is collected first"
+        text = f"{gone}; its job is collected first"
     yield _line("-", "orphan", str(orphan.key), text, "", view)
     if not orphan.in_flight:
         yield from (f"      --prune removes {printable(path)}" for path in orphan.outputs)
@@ -246,7 +293,7 @@ def outcome(result: Outcome, style: Style = plain) -> str:
     for submission in result.unknown:
         why = printable(submission.detail)
         lines.append(style("unknown ", fg="magenta") + f"{printable(str(submission.entry))}: sent; {why}")
-        lines.append(f"       sumesync resolve {printable(quoted(submission.entry.path))}")
+        lines.append(f"       sumesync resolve {printable(quoted(str(submission.entry)))}")
     if result.refused:
         lines.append(style("stopped ", fg="red") + printable(result.refused.text))
         lines.append("       " + style(printable(result.refused.hint), dim=True))

@@ -21,15 +21,15 @@ FORMAT_VERSION = 1
 
 def dump(document: dict[str, Any]) -> str:
     """One document, ready to print."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def line(document: dict[str, Any]) -> str:
     """One event, on one line."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """What a terminal would obey or cannot show (C1 controls, bidi marks, half a pair) as JSON's own escapes."""
     return re.sub(r"[^\n -~]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text)
 
@@ -47,7 +47,7 @@ def plan(plan_: Plan, endpoint: str, quote: Quote | None = None) -> dict[str, An
         "actions": [action(item) for item in plan_.actions],
         "orphans": [
             {
-                **_key(orphan.key),
+                **key(orphan.key),
                 "outputs": list(orphan.outputs),
                 "in_flight": orphan.in_flight,
                 **({"unproven": list(orphan.unproven)} if orphan.unproven else {}),
@@ -58,7 +58,7 @@ def plan(plan_: Plan, endpoint: str, quote: Quote | None = None) -> dict[str, An
             {"job": item.job.id, "kind": item.kind, "fingerprint": item.fingerprint} for item in plan_.collects
         ],
         "unknown": [
-            {**_key(item.entry), "kind": item.kind, "fingerprint": item.fingerprint, "sent_at": item.sent_at}
+            {**key(item.entry), "kind": item.kind, "fingerprint": item.fingerprint, "sent_at": item.sent_at}
             for item in plan_.unknown
         ],
         "problems": [problem(item) for item in plan_.invalid],
@@ -71,7 +71,7 @@ def _estimates(plan_: Plan, quote: Quote) -> dict[str, Any] | None:
     """None where the plan was not quoted."""
     if plan_.pays and not quote.estimates:
         return None
-    each = [{**_key(key), **_estimate(estimate)} for key, estimate in sorted(quote.estimates.items())]
+    each = [{**key(of), **_estimate(estimate)} for of, estimate in sorted(quote.estimates.items())]
     return {**_estimate(quote.total), "actions": each}
 
 
@@ -82,8 +82,8 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 
 def _left_alone(plan_: Plan) -> Iterator[dict[str, Any]]:
-    yield from ({**_key(key), "why": "sparse"} for key in plan_.sparse)
-    yield from ({**_key(key), "why": "nested"} for key in plan_.nested)
+    yield from ({**key(each), "why": "sparse"} for each in plan_.sparse)
+    yield from ({**key(each), "why": "nested"} for each in plan_.nested)
 
 
 def _summary(plan_: Plan) -> dict[str, int]:
@@ -93,14 +93,15 @@ def _summary(plan_: Plan) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _key(key: EntryKey) -> dict[str, Any]:
-    return {"path": key.path, "variant": key.variant} if key.variant else {"path": key.path}
+def key(of: EntryKey) -> dict[str, Any]:
+    """A variant, as every document names it."""
+    return {"path": of.path, "variant": of.variant} if of.variant else {"path": of.path}
 
 
 def action(item: Action) -> dict[str, Any]:
     """As ``schemas/plan.schema.json`` has it."""
     table: dict[str, Any] = {
-        **_key(item.key),
+        **key(item.key),
         "action": str(item.verb),
         "kind": item.kind,
         "fingerprint": item.fingerprint,
@@ -123,9 +124,11 @@ def action(item: Action) -> dict[str, Any]:
     if item.changes:
         table["changes"] = [{"field": c.field, "from": _value(c.before), "to": _value(c.after)} for c in item.changes]
     if item.origin:
-        table["renamed_from"] = _key(item.origin)
+        table["renamed_from"] = key(item.origin)
     if item.twin:
-        table["same_as"] = _key(item.twin)
+        table["same_as"] = key(item.twin)
+    if item.after:
+        table["after"] = [key(each) for each in item.after]
     if item.replaces:
         table["replaces"] = list(item.replaces)
     if item.removes:
@@ -158,7 +161,7 @@ def digest(document: dict[str, Any], options: dict[str, Any]) -> str:
 def event(item: Event) -> dict[str, Any]:
     table: dict[str, Any] = {"event": str(item.news)}
     if item.key is not None:
-        table.update(_key(item.key))
+        table.update(key(item.key))
     if item.job_id is not None:
         table["job"] = item.job_id
     if item.text:
@@ -177,7 +180,7 @@ def outcome(result: Outcome, code: int) -> dict[str, Any]:
         "written": list(result.written),
         "removed": list(result.removed),
         "failed": [{"path": str(t.key) if t.key else None, "what": t.text, "hint": t.hint} for t in result.failed],
-        "unknown": [{**_key(s.entry), "what": s.detail, "sent_at": s.sent_at} for s in result.unknown],
+        "unknown": [{**key(s.entry), "what": s.detail, "sent_at": s.sent_at} for s in result.unknown],
         "running": sorted(result.running),
         "not_downloaded": [str(key) for key in result.undelivered],
         "not_submitted": [str(key) for key in result.not_begun],

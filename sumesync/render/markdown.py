@@ -134,8 +134,10 @@ def _problems(found: Iterable[Problem]) -> Iterator[str]:
 
 
 def _beside(plan_: Plan) -> Iterator[str]:
+    there = {action.key.path for action in plan_.actions}
     for orphan in plan_.orphans:
-        yield f"<li>{_code(str(orphan.key))} its spec is gone; <code>apply --prune</code> drops the entry</li>"
+        gone = "its spec asks for it no more" if orphan.key.path in there else "its spec is gone"
+        yield f"<li>{_code(str(orphan.key))} {gone}; <code>apply --prune</code> drops the entry</li>"
     for collect in plan_.collects:
         yield f"<li>{_code(collect.job.id)} a job in flight that no spec asks for now</li>"
     for submission in plan_.unknown:

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from sumesync.answers import Accepted, Account, Credits, JobPage, JobResult, JobView, Order, SubmitResult, Unclear
+from sumesync.answers import (
+    Accepted,
+    Account,
+    Credits,
+    JobPage,
+    JobResult,
+    JobView,
+    Order,
+    Presigned,
+    ScenePage,
+    SubmitResult,
+    Unclear,
+)
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Task, Tools
@@ -147,6 +159,8 @@ class FakeSume:
     """Words of a prompt -> the terminal status of its jobs."""
     broken: list[ApiError] = field(default_factory=list)
     """Raised by the next downloads, one each."""
+    document: Mapping[str, Json] | None = None
+    """What every result is, where it is no media."""
 
     balance: Callable[[], float | None] = lambda: 100.0
 
@@ -205,6 +219,8 @@ class FakeSume:
 
     def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
         self.requests.append("result")
+        if self.document is not None:
+            return JobResult((), document={"job": job_id, **self.document})
         return JobResult((f"https://media/{job_id}",))
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
@@ -215,6 +231,28 @@ class FakeSume:
         job = next(job for job in self.jobs if job.id == job_id)
         write(media_of(job))
         return "image/png"
+
+
+@dataclass
+class FakeLibrary:
+    """What else Sume has. ``pages`` of scenes, each with the cursor after it."""
+
+    pages: dict[str | None, ScenePage] = field(default_factory=dict)
+    asked: list[tuple[dict[str, str], str | None]] = field(default_factory=list)
+    broken: list[ApiError] = field(default_factory=list)
+    """Raised by the next searches, one each."""
+
+    def presign(self, name: str, media_type: str, size: int, purpose: str) -> Presigned:
+        raise AssertionError("nothing is uploaded here")
+
+    def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
+        raise AssertionError("nothing is uploaded here")
+
+    def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
+        self.asked.append((dict(query), cursor))
+        if self.broken:
+            raise self.broken.pop(0)
+        return self.pages.get(cursor, ScenePage(()))
 
 
 def media_of(job: FakeJob) -> bytes:
@@ -380,6 +418,7 @@ class Desk:
     clock: HandClock = field(default_factory=HandClock)
     disk: Disk = field(default_factory=Disk)
     sume: FakeSume = field(init=False)
+    library: FakeLibrary = field(default_factory=FakeLibrary)
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -398,7 +437,9 @@ class Desk:
         for path in files:
             names.setdefault(paths.parent(path), set()).add(path.rpartition("/")[2])
         known = {path: metadata.read(text) for path, text in self.disk.texts.items()}
-        return Observed(files, {folder: frozenset(found) for folder, found in names.items()}, known)
+        return Observed(
+            files | placement.documents(known), {folder: frozenset(found) for folder, found in names.items()}, known
+        )
 
     def plan(self, policy: Policy | None = None) -> Plan:
         project = Project(tuple(self.specs), spec_paths=frozenset(spec.key.path for spec in self.specs))
@@ -422,7 +463,15 @@ class Desk:
         stores, telling = MemoryStores(self.disk, fuse), Telling()
         self.sume.fuse = fuse
         tools = Tools(
-            self.sume, stores, JournalView(stores), stores, stores, self.clock, InlineWorkers(self.clock), telling
+            self.sume,
+            stores,
+            JournalView(stores),
+            stores,
+            stores,
+            self.clock,
+            InlineWorkers(self.clock),
+            telling,
+            self.library,
         )
         outcome = Outcome()
         state = self.state()

@@ -86,6 +86,7 @@ class World:
             clock,
             InlineWorkers(self.clock),
             self.telling,
+            api,
         )
 
     def begin(self, *journal: Submission) -> World:

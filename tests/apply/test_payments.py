@@ -233,7 +233,7 @@ class Counter:
         tell = type("Tell", (), {"tell": lambda _, event: self.events.append(event)})()
         unused: Any = None
         workers: Any = self.workers  # of the port only what payments ask for
-        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, workers, tell)
+        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, workers, tell, unused)
         lock = Lock(LINEAGE)
         self.task = Task(
             plan=desk.plan(),

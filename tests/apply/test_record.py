@@ -42,6 +42,7 @@ class Book:
             self.clock,
             InlineWorkers(self.clock),
             Telling(),
+            self.desk.library,
         )
         self.record = Record(task, tools)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.spec import DEFAULT_MAX_JOBS, Config, read_config
+from sumesync.core.config import DEFAULT_MAX_JOBS, Config, read_config
 from sumesync.model import SANDBOX, SUME
 from tests.builders import SCHEMAS, examples
 

@@ -13,18 +13,17 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sumesync.core.config import Config
+from sumesync.core.document import PromptFile
 from sumesync.core.fingerprint import fingerprint, identity, submission_key, workspace_digest
-from sumesync.core.spec import Config, Document, PromptFile, open_spec, resolve
 from sumesync.model import Json, Wanted
-from tests.builders import SCHEMAS, examples
+from tests.builders import examples, read
 
 
 def spec(text: str, path: str = "a.sume.toml", prompt: bytes | None = None, **defaults: Any) -> Wanted:
-    document = open_spec(path, text.encode())
-    assert isinstance(document, Document), document
-    found = resolve(document, Config(defaults=defaults), SCHEMAS, PromptFile(prompt) if prompt is not None else None)
-    assert isinstance(found, Wanted), found
-    return found
+    found = read({path: text}, PromptFile(prompt) if prompt is not None else None, config=Config(defaults=defaults))
+    assert not found.problems, found.problems
+    return found.wanted[0]
 
 
 def by_hand(canonical: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sumesync.core.action import Change, Plan, Standing, Verb, Why
+from sumesync.core.advance import search_record
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.plan import only
 from sumesync.errors import Exit, Problem
@@ -26,6 +27,7 @@ from tests.builders import (
     planned,
     pointer,
     submission,
+    taking,
     wanted,
 )
 from tests.values import (
@@ -52,6 +54,8 @@ from tests.values import (
 
 FOREIGN = file("a stranger's picture")
 EDITED = file("the hero, retouched")
+FILM_PATH = "launch/film.sume.toml"
+FILM = taking(HERO, FILM_PATH)
 IN_SANDBOX = replace(HERO_DONE, endpoint=SANDBOX)
 FAILED = entry(HERO, HERO_FAILED)
 GONE = entry(HERO, HERO_GONE)
@@ -89,11 +93,21 @@ class Row:
     pending: bool = field(default=True)
 
 
+SEARCH = wanted("clips.sume.toml", kind="asset-search", q="hands")
 PAIR = wanted(HERO_PATH, image_count=2)
 PAIR_OUTPUTS = (*HERO_JOB.outputs, output("launch/hero-2.png", "2", 2))
 HALF_GONE = entry(PAIR, replace(HERO_GONE, outputs=PAIR_OUTPUTS))
 ONLY_BLESSED_PAIR = entry(PAIR, accepted=PAIR_OUTPUTS)
 ROWS = [
+    # A search is free, and made again when asked for: test_documents.py has its rows
+    Row(
+        "a search that is asked for again",
+        {"entries": [entry(SEARCH, search_record(SEARCH.fingerprint))], "refresh": True},
+        Verb.FETCH,
+        Why.REFRESH,
+        specs=(SEARCH,),
+        path="clips.sume.toml",
+    ),
     # 1: invalid
     Row("a broken spec", {"problems": [BROKEN]}, Verb.INVALID, Why.INVALID, specs=()),
     Row(
@@ -956,6 +970,16 @@ ROWS = [
     Row("changed after its job had failed", {"entries": [FAILED]}, Verb.UPDATE, Why.CHANGED, specs=(RED,), pays=1),
     # 11: create
     Row("new", {}, Verb.CREATE, Why.NEW, pays=1),
+    Row(
+        "what takes the output of one that must be decided on",
+        {"entries": [FAILED]},
+        Verb.ATTENTION,
+        Why.WAITING,
+        hint="sumesync plan launch/hero.sume.toml",
+        path=FILM_PATH,
+        text="waits for launch/hero.sume.toml, whose output it takes",
+        specs=(HERO, FILM),
+    ),
     Row(
         "new, among achieved ones",
         {"entries": [TEASER_DONE], "files": TEASER_FILES},

@@ -9,18 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumesync.core import paths, toml
-from sumesync.core.spec import Config, Document, PromptFile, open_spec, resolve
+from sumesync.core.config import Config
+from sumesync.core.document import Document, PromptFile, open_spec
 from sumesync.errors import Problem
 from sumesync.model import Wanted
-from tests.builders import SCHEMAS, examples
+from tests.builders import SCHEMAS, examples, read
 
 PATH = "launch/hero.sume.toml"
 NO_PROMPT = PromptFile(b"A cup")
 
 
 def look(data: bytes | str, prompt: PromptFile | None = None, path: str = PATH) -> Wanted | tuple[Problem, ...]:
-    document = open_spec(path, data.encode() if isinstance(data, str) else data)
-    return document if isinstance(document, tuple) else resolve(document, Config(), SCHEMAS, prompt)
+    found = read({path: data}, prompt)
+    return found.problems or found.wanted[0]
 
 
 def good(data: bytes | str, prompt: PromptFile | None = None, path: str = PATH) -> Wanted:
@@ -137,7 +138,6 @@ BAD = [
         ":3:1",
         "folder is not a field of [output]",
     ),
-    Bad("a matrix: not yet", 'prompt = "A"\n[matrix]\na = [1]\n', ":2:2", "matrix is not a field of image"),
     Bad(
         "an unknown kind",
         'kind = "vidoe"\nprompt = "A"\n',
@@ -451,7 +451,7 @@ BAD = [
         'prompt = "A"\nreference_image_urls = ["https://a.example/x", "http://a.example/y"]\n',
         ":2:48",
         'reference_image_urls[2] is "http://a.example/y"',
-        "it must be an https:// URL",
+        'an https:// URL, { file = "…" } or { from = ',
     ),
     Bad("no reference", 'prompt = "A"\nreference_image_urls = []\n', ":2:1", "reference_image_urls is empty"),
     Bad(
@@ -574,9 +574,9 @@ def test_where_outputs_go(output: str, folder: str, stem: str) -> None:
     ("named", "path"), [("p.md", "launch/p.md"), ("../prompts/p.md", "prompts/p.md"), ("./a/../p.md", "launch/p.md")]
 )
 def test_a_prompt_file_is_relative_to_its_spec(named: str, path: str) -> None:
-    document = open_spec(PATH, f'prompt_file = "{named}"'.encode())
+    document = open_spec(PATH, f'prompt_file = "{named}"'.encode(), Config(), SCHEMAS)
     assert isinstance(document, Document)
-    assert document.prompt_path == path
+    assert document.prompts == {path}
 
 
 def test_meta_is_kept_as_json_and_never_sent() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sumesync.core.plan import Project
-from sumesync.disk import project
+from sumesync.disk import project, specs
 from sumesync.errors import Exit, LocalStateError, UsageError
 from sumesync.model import SANDBOX, SUME
 from tests.builders import SCHEMAS
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 def read(root: Path) -> Project:
     home = project.home(root)
     config, problems = project.read_settings(home, SCHEMAS)
-    return project.read_project(home, project.spec_paths(home.root), config, problems, SCHEMAS)
+    return specs.read_project(home, project.spec_paths(home.root), config, problems, SCHEMAS)
 
 
 def told(root: Path) -> list[tuple[str, str]]:

@@ -1,0 +1,129 @@
+"""What the specs of a project say, with the files that they name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from sumesync.core import chain, toml
+from sumesync.core.chain import Draft
+from sumesync.core.config import Config, Schemas
+from sumesync.core.document import Document, Found, PromptFile, open_spec
+from sumesync.core.inputs import InputFile
+from sumesync.core.locate import Locator
+from sumesync.core.plan import Project
+from sumesync.core.spec import resolve
+from sumesync.core.text import printable
+from sumesync.disk import git
+from sumesync.disk.observe import look_input
+from sumesync.disk.project import Home, inside, nested, read_bytes
+from sumesync.errors import LocalStateError, Problem
+
+
+def read_project(
+    home: Home, found: list[str], config: Config, problems: tuple[Problem, ...], schemas: Schemas
+) -> Project:
+    """All specs, those of ``found``, resolved. ``problems`` are those of the settings."""
+    opened = {path: _open_spec(home.root, path, config, schemas) for path in found}
+    documents = [document for document in opened.values() if isinstance(document, Document)]
+    named = _named(home, documents)
+    drafts: list[Draft] = []
+    wrong = [problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
+    for document in documents:
+        result = resolve(document, config, schemas, named)
+        trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result))
+        drafts += () if trouble else _drafts(result)
+        wrong += trouble
+    spec_paths = frozenset(found)
+    wanted, told = chain.linked(drafts, wrong, spec_paths, schemas.kinds)
+    reads = {document.path: document.prompts | document.files for document in documents}
+    return Project(wanted, told, problems, spec_paths, reads=reads)
+
+
+def _drafts(result: tuple[Draft, ...] | tuple[Problem, ...]) -> tuple[Draft, ...]:
+    return tuple(item for item in result if isinstance(item, Draft))
+
+
+def _problems(result: tuple[Draft, ...] | tuple[Problem, ...]) -> Iterable[Problem]:
+    return (item for item in result if isinstance(item, Problem))
+
+
+def _open_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Document | tuple[Problem, ...]:
+    data = read_bytes(root, path, toml.MAX_BYTES)
+    return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data, config, schemas)
+
+
+def _named(home: Home, documents: Iterable[Document]) -> Found:
+    """The prompt files and the media that specs name, each looked at once."""
+    documents = tuple(documents)
+    prompts = frozenset[str]().union(*(document.prompts for document in documents))
+    files = frozenset[str]().union(*(document.files for document in documents))
+    hidden = _ignored(home, prompts | files)
+    return Found(
+        {path: _prompt(home.root, path, hidden) for path in prompts},
+        {path: _input(home.root, path, hidden) for path in files},
+    )
+
+
+def _ignored(home: Home, named: frozenset[str]) -> frozenset[str]:
+    """Those that git is told to ignore: one question for all of them, none where there are none."""
+    if not named or not home.in_git:
+        return frozenset()
+    reachable = set()
+    for path in named:
+        with suppress(LocalStateError):  # told where it is read; git would not answer for the others
+            inside(home.root, path)
+            reachable.add(path)
+    return git.ignored(home.root, reachable)
+
+
+def _prompt(root: Path, path: str, hidden: frozenset[str]) -> PromptFile:
+    if path in hidden:
+        # What a project keeps out of git may be a secret, and a prompt is sent, shown and committed.
+        return PromptFile(fault=f"git ignores {printable(path)}")
+    text = read_bytes(root, path, toml.MAX_BYTES)
+    return PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
+
+
+def _input(root: Path, path: str, hidden: frozenset[str]) -> InputFile:
+    if path in hidden:
+        return InputFile(fault=f"git ignores {printable(path)}", hint="what is kept out of git is not sent")
+    return look_input(root, path)
+
+
+def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...]) -> tuple[Problem, ...]:
+    """What a path says is judged in ``core``; where it leads is for the disk to tell."""
+    for folder in dict.fromkeys(draft.wanted.folder for draft in drafts):
+        if folder and (trouble := _unreachable_folder(root, document, folder)):
+            return trouble
+    return ()
+
+
+def _unreachable_folder(root: Path, document: Document, folder: str) -> tuple[Problem, ...]:
+    if file := _no_folder(root, folder):
+        return _wrong_folder(document, f"{printable(file)} is not a folder", "name another folder, or move it away")
+    try:
+        inside(root, folder)
+    except LocalStateError as error:
+        return (Problem(document.path, f"its media would go to {folder}: {error.what}", error.hint, 1, 1),)
+    known: dict[str, bool] = {"": False}
+    if not nested(root, folder, known):
+        return ()
+    other = min(name for name, is_nested in known.items() if is_nested)
+    what = f"{printable(other)} is a project of its own"
+    return _wrong_folder(document, what, "outputs stay inside the project")
+
+
+def _wrong_folder(document: Document, what: str, hint: str) -> tuple[Problem, ...]:
+    line, column = Locator(document.text).find(("output", "dir")) or (1, 1)
+    return (Problem(document.path, f"output.dir: {what}", hint, line, column),)
+
+
+def _no_folder(root: Path, folder: str) -> str:
+    """What stands where ``folder``, or one that it lies in, would be made; "" when nothing does."""
+    for above in (folder, *(parent.as_posix() for parent in PurePosixPath(folder).parents)):
+        if os.path.lexists(root / above):
+            return "" if (root / above).is_dir() else above
+    return ""
