@@ -173,3 +173,30 @@ class ScenePage:
 
     scenes: tuple[Scene, ...]
     cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """One of ``GET /avatars``. ``abilities`` are the capabilities that it is told to have, in Sume's words."""
+
+    id: str
+    name: str = ""
+    abilities: tuple[str, ...] = ()
+    document: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarPage:
+    """A page of ``GET /avatars``. ``cursor`` None: the last page."""
+
+    avatars: tuple[Avatar, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """``GET /brand``. ``images`` are its reference images' URLs, private like those of ``document``."""
+
+    name: str = ""
+    images: tuple[str, ...] = field(default=(), repr=False)
+    document: Mapping[str, Json] = field(default_factory=dict, repr=False)

@@ -23,6 +23,10 @@ SUME = "sume"
 to another host name must not make a project pay again; the workspace digest guards the rest."""
 
 
+DOCUMENT = "application/json"
+"""Media type of an output that is no file of its own: it stands in the metadata under ``result``."""
+
+
 class JobState(StrEnum):
     """What we record of a job. The API's own in-flight words vary and change by themselves: all of
     them, unknown ones included, are ACCEPTED here."""
@@ -59,13 +63,18 @@ class EntryKey:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A media file that we wrote, or one that a person accepted."""
+    """A media file that we wrote, or one that a person accepted; or a document, whose ``path`` is that of the metadata
+    that hold it, and whose ``sha256`` and ``size`` are those of its canonical text."""
 
     index: int
     path: str
     sha256: str
     size: int
     media_type: str
+
+    @property
+    def is_document(self) -> bool:
+        return self.media_type == DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)

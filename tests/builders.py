@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sumesync.core import chain, media, metadata, paths
+from sumesync.core import chain, documents, media, metadata, paths, placement
 from sumesync.core.action import Action, Observed, Plan, Policy
 from sumesync.core.chain import Draft
 from sumesync.core.config import Config
@@ -79,7 +79,7 @@ def wanted(
     **request: Json,
 ) -> Wanted:
     """A valid spec at ``path``, resolved."""
-    whole: dict[str, Json] = {"prompt": prompt, **request}
+    whole: dict[str, Json] = {"prompt": prompt, **request} if "prompt" in KINDS[kind].fields else request
     return Wanted(
         key=EntryKey(path, variant),
         kind=kind,
@@ -165,21 +165,26 @@ def submission(
     )
 
 
-def document(of: Wanted, its: Entry) -> MetadataFact:
-    """The metadata file that sumesync writes for ``its``, made from ``of``."""
-    return metadata.read(metadata.render(of, its))
+def document(of: Wanted, its: Entry, result: Mapping[str, Json] | None = None) -> MetadataFact:
+    """The metadata file that sumesync writes for ``its``, made from ``of``; with a result, where that is a document."""
+    return metadata.read(metadata.render(of, its, result))
+
+
+def held(of: Wanted, result: Mapping[str, Json]) -> Output:
+    """What the lock records of a document."""
+    return documents.output(metadata.path_of(of.key), result)
 
 
 def seen(
     specs: Iterable[Wanted],
     state: State,
     files: Mapping[str, FileFact],
-    documents: Mapping[str, MetadataFact | None] | None = None,
+    described: Mapping[str, MetadataFact | None] | None = None,
     endpoint: str = SUME,
     committed: Mapping[str, str] | None = None,
 ) -> Observed:
     """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
-    every entry that is as its spec says are up to date unless ``documents`` say otherwise (None: no file)."""
+    every entry that is as its spec says are up to date unless ``described`` says otherwise (None: no file)."""
     specs = tuple(specs)
     asked = paths_of_interest(specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint))
     names: dict[str, frozenset[str]] = {}
@@ -191,9 +196,10 @@ def seen(
         its = state.lock.entries.get(spec.key)
         if its and (its.fingerprint, its.endpoint) == (spec.fingerprint, endpoint):
             found[metadata.path_of(spec.key)] = document(spec, its)
-    found.update(documents or {})
+    found.update(described or {})
     there = {path: fact for path, fact in found.items() if fact is not None}
-    return Observed({path: fact for path, fact in files.items() if path in asked}, names, there, committed or {})
+    stand = {path: fact for path, fact in files.items() if path in asked}
+    return Observed(stand | placement.documents(there), names, there, committed or {})
 
 
 def planned(

@@ -14,6 +14,9 @@ from urllib3.util import parse_url
 
 from sumesync.answers import (
     Account,
+    Avatar,
+    AvatarPage,
+    Brand,
     Credits,
     JobPage,
     JobResult,
@@ -21,6 +24,8 @@ from sumesync.answers import (
     NotSent,
     Order,
     Presigned,
+    Scene,
+    ScenePage,
     SubmitResult,
     Unclear,
 )
@@ -124,8 +129,10 @@ class SumeClient:
     def credits(self) -> Credits:
         return self._read("/credits", "the credits", lambda told: wire.read_credits(told, self._secrets))
 
-    def list_jobs(self, cursor: str | None = None, limit: int = _PAGE) -> JobPage:
-        query = {"limit": str(max(1, limit)), **({} if cursor is None else {"cursor": cursor})}
+    def list_jobs(self, cursor: str | None = None, limit: int = _PAGE, kind: str = "", status: str = "") -> JobPage:
+        """``kind`` is the API's own word for a type of jobs."""
+        told = {"limit": str(max(1, limit)), "type": kind, "status": status, "cursor": cursor or ""}
+        query = {name: value for name, value in told.items() if value}
         return self._read(
             f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor, self._secrets)
         )
@@ -137,11 +144,50 @@ class SumeClient:
         path = f"{_job_path(job_id)}/result"
         return self._read(path, "the result of this job", lambda told: wire.job_result(told, sent, self._secrets))
 
+    # --- the library: reads, too --------------------------------------------------------------------
+
+    def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
+        asked = urlencode({**query, **({} if cursor is None else {"cursor": cursor})})
+        return self._read(
+            f"/assets?{asked}" if asked else "/assets",
+            "the assets",
+            lambda told: wire.scene_page(told, cursor, self._secrets),
+        )
+
+    def scene(self, scene_id: str) -> Scene:
+        path = _path("/assets", scene_id, "an asset id")
+        return self._read(path, "this asset", lambda told: wire.scene(told, scene_id, self._secrets))
+
+    def avatars(self, cursor: str | None = None) -> AvatarPage:
+        path = f"/avatars?{urlencode({'cursor': cursor})}" if cursor else "/avatars"
+        return self._read(path, "the avatars", lambda told: wire.avatar_page(told, cursor, self._secrets))
+
+    def avatar(self, avatar_id: str) -> Avatar:
+        path = _path("/avatars", avatar_id, "an avatar id")
+        return self._read(path, "this avatar", lambda told: wire.avatar(told, avatar_id, self._secrets))
+
+    def brand(self) -> Brand:
+        """``/brand/current``, or ``/brand`` where the first is not there: which of the two an account has is not
+        documented."""
+        try:
+            return self._brand("/brand/current")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return self._brand("/brand")
+
+    def _brand(self, path: str) -> Brand:
+        return self._read(path, "a brand", lambda told: wire.brand(told, self._secrets))
+
+    def openapi(self) -> Json:
+        """The API's own description of itself, as it is now."""
+        return self._read("/openapi.json", "the OpenAPI document", lambda told: told)
+
     def declares_idempotency(self, route: str) -> bool:
         with self._openapi_lock:
             if not self._openapi_asked:
                 try:
-                    self._openapi = self._read("/openapi.json", "the OpenAPI document", lambda told: told)
+                    self._openapi = self.openapi()
                 except ApiError:
                     self._openapi = None
                 self._openapi_asked = True
@@ -270,9 +316,13 @@ class SumeClient:
 
 
 def _job_path(job_id: str) -> str:
-    if not wire.is_job_id(job_id):
-        raise ApiError(f"{shown(job_id, limit=60)} is not a job id")
-    return f"/jobs/{quote(job_id, safe='')}"
+    return _path("/jobs", job_id, "a job id")
+
+
+def _path(base: str, ident: str, what: str) -> str:
+    if not wire.is_job_id(ident):
+        raise ApiError(f"{shown(ident, limit=60)} is not {what}")
+    return f"{base}/{quote(ident, safe='')}"
 
 
 def _checked_key(key: str) -> str:

@@ -272,18 +272,24 @@ def job_page(payload: Json, asked_cursor: str | None = None, secrets: Iterable[s
     Items that are no readable job are left out. A cursor that leads back to the page itself is none.
     Raises Unreadable when there is no list at all.
     """
+    items, cursor = page_items(payload, "jobs", asked_cursor)
+    return JobPage(tuple(_views(items, tuple(secrets))), cursor)
+
+
+def page_items(payload: Json, noun: str, asked_cursor: str | None = None) -> tuple[list[Json], str | None]:
+    """The items of a list answer and the cursor of its next page, in any of the envelopes of ``job_page``; ``noun``
+    ("jobs") is another name that the list may have. Raises Unreadable when there is no list at all."""
     envelopes = [payload, as_object(payload).get("data")]
     for envelope in envelopes:
-        items = envelope if isinstance(envelope, list) else _items(as_object(envelope))
+        items = envelope if isinstance(envelope, list) else _items(as_object(envelope), noun)
         if items is not None:
             cursor = _cursor([as_object(e) for e in envelopes])
-            return JobPage(tuple(_views(items, tuple(secrets))), None if cursor == asked_cursor else cursor)
-    raise Unreadable("the answer holds no list of jobs")
+            return items, None if cursor == asked_cursor else cursor
+    raise Unreadable(f"the answer holds no list of {noun}")
 
 
-def _items(envelope: Mapping[str, Json]) -> list[Json] | None:
-    names = ("data", "jobs", "items", "results")
-    lists = (envelope[name] for name in names if isinstance(envelope.get(name), list))
+def _items(envelope: Mapping[str, Json], noun: str) -> list[Json] | None:
+    lists = (envelope[name] for name in ("data", noun, "items", "results") if isinstance(envelope.get(name), list))
     found = next(lists, None)
     return found if isinstance(found, list) else None
 

@@ -38,6 +38,7 @@ _PRIVATE = frozenset(
     ]
 )
 _PRIVATE_LIMIT = 4_000
+_LONE_URL = re.compile(r"https?://[\x21-\x7e]{1,4000}", re.IGNORECASE)
 _INT_DIGITS = 20
 _NUMERIC = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -120,6 +121,29 @@ def is_private(path: Path) -> bool:
     if name == "id":
         return len(path) > 1 and snake(str(path[-2])) == "workspace"
     return name in _PRIVATE
+
+
+def kept(payload: Json, secrets: Iterable[str] = ()) -> Json:
+    """``payload`` as a document of ours: without what it calls private itself, its texts without ``secrets``, cut
+    where it is deeper or longer than any real one. A text that is a URL and nothing else stays whole: a media URL
+    must still open."""
+    return _kept(payload, (), (*secrets, *private_texts(payload)))
+
+
+def _kept(value: Json, path: Path, secrets: tuple[str, ...]) -> Json:
+    if isinstance(value, str):
+        if _LONE_URL.fullmatch(value):
+            return value
+        text = value[:_SANITIZED]
+        return without_secrets(without_signed_urls(text), secrets)
+    if len(path) >= _DEPTH:
+        return None
+    if isinstance(value, list):
+        return [_kept(item, (*path, index), secrets) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        names = [name for name in value if not is_private((*path, name))]
+        return {shown(name, secrets, 120): _kept(value[name], (*path, name), secrets) for name in names}
+    return value
 
 
 def as_object(value: Json) -> dict[str, Json]:

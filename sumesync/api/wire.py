@@ -18,6 +18,7 @@ from sumesync.api.answers import (
     submit_result,
 )
 from sumesync.api.jobs import is_job_id, job_ids, job_page, job_view
+from sumesync.api.library import avatar, avatar_page, brand, scene, scene_page
 from sumesync.api.openapi import declares_header
 from sumesync.api.presigned import read_presigned
 from sumesync.api.reading import Unreadable, parse, shown
@@ -28,6 +29,9 @@ __all__ = [
     "ErrorBody",
     "Failure",
     "Unreadable",
+    "avatar",
+    "avatar_page",
+    "brand",
     "declares_header",
     "error_body",
     "failure_of",
@@ -41,6 +45,8 @@ __all__ = [
     "read_credits",
     "read_presigned",
     "retry_after",
+    "scene",
+    "scene_page",
     "shown",
     "submit_result",
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sumesync.apply import delivery, free
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.apply.inputs import Inputs, needed
+from sumesync.core import documents, metadata
 from sumesync.core.action import Standing, Verb
 from sumesync.core.advance import placed, turn_to
+from sumesync.core.documents import DocumentFault
 from sumesync.core.placement import suffix_of, target_of
 from sumesync.errors import ApiError, MediaError
-from sumesync.model import EntryKey, JobRecord, JobState, News, Output, Past, Wanted
+from sumesync.model import EntryKey, JobRecord, JobState, Json, News, Output, Past, Wanted
 
 _AT_ONCE = 8
 
@@ -56,8 +58,10 @@ class Deliveries:
     def _load(self, errand: Errand) -> Callable[[], list[delivery.Haul]]:
         wanted = errand.targets[0]
         inputs, entries = self._inputs, needed(wanted, self._ground.record.entries)
-        family = self._ground.task.kinds[errand.kind].media
+        kind = self._ground.task.kinds[errand.kind]
         jobs, tools = list(errand.latest), self._ground.tools
+        if kind.free:
+            return lambda: [delivery.search(wanted, tools)]
 
         def load() -> list[delivery.Haul]:
             hauls: list[delivery.Haul] = []
@@ -67,7 +71,7 @@ class Deliveries:
                 if job.state.ended_badly:
                     index += 1  # its output keeps its number, for the day when it is tried again
                     continue
-                haul = delivery.download(job, index, wanted.folder, family, sent, tools)
+                haul = delivery.download(job, index, wanted.folder, kind.media, sent, tools)
                 index += len(haul.loaded) or 1
                 hauls.append(haul)
             return hauls
@@ -86,7 +90,8 @@ class Deliveries:
         errand.tries += 1
         # A media host's 403 is an expired URL; the API's is about the key, and asking again would not help.
         key_refused = error.status in (401, 403) and not isinstance(error, MediaError)
-        if errand.tries < TRIES and not key_refused:
+        final = key_refused or isinstance(error, DocumentFault)
+        if errand.tries < TRIES and not final:
             wait = RETRY_SECONDS * 2 ** (errand.tries - 1)
             self._ground.tools.tell(News.NOTE, errand.key, f"{error.what}; trying again in {wait:.0f} s")
             self._arrived.append((self._ground.now() + wait, errand))
@@ -117,12 +122,13 @@ class Deliveries:
         """Ledger, then media, then metadata; the lock says it last."""
         landings: list[Output] = []
         for haul in hauls:
-            landings += self._land(errand, haul)
-        self._finish(errand, errand.targets[0], landings)
+            landings += self._land(errand, haul) if haul.document is None else self._hold(errand, haul, haul.document)
+        words = [documents.told(errand.kind, haul.document) for haul in hauls if haul.document is not None]
+        self._finish(errand, errand.targets[0], landings, ", ".join(words))
         for twin in errand.targets[1:]:
             copies = self._copy(errand, twin, landings)
             if len(copies) == len(landings):
-                self._finish(errand, twin, copies)
+                self._finish(errand, twin, copies, ", ".join(words))
 
     def _land(self, errand: Errand, haul: delivery.Haul) -> tuple[Output, ...]:
         ground, first = self._ground, errand.targets[0]
@@ -143,12 +149,25 @@ class Deliveries:
             if want.path != got.path and want.index not in kept:
                 text = f"{want.path} is taken by a file that is not ours: it is {got.path}"
                 ground.tools.tell(News.NOTE, first.key, text)
-        told = errand.jobs[haul.job.id].credits is not None
         made = tuple(got if want.sha256 == got.sha256 else want for want, got in zip(outputs, landed, strict=True))
         errand.jobs[haul.job.id] = delivery.recorded(haul, made)
-        if not told:
-            ground.spent(errand.jobs[haul.job.id])
+        ground.spent(errand.jobs[haul.job.id])
         return tuple(landed)
+
+    def _hold(self, errand: Errand, haul: delivery.Haul, document: Mapping[str, Json]) -> tuple[Output, ...]:
+        """A document is in hand: its metadata are its place. One that is not as it was recorded takes its place: what
+        Sume tells of a job may change in a word."""
+        ground, first = self._ground, errand.targets[0]
+        outputs = delivery.outputs_of(haul, first)
+        made = delivery.recorded(haul, outputs)
+        told = errand.jobs[haul.job.id].credits is not None
+        errand.jobs[haul.job.id] = made
+        ground.record.document(document)
+        if not ground.task.kinds[errand.kind].free:
+            ground.record.fact(errand.fingerprint, errand.kind, first.key, made, written=True)
+            if not told:
+                ground.spent(made)
+        return outputs
 
     def _kept(self, key: EntryKey) -> dict[int, Output]:
         """Outputs of a variant that stay as they are while others of it are fetched, by index: what stands in its
@@ -158,7 +177,7 @@ class Deliveries:
         return {
             place.output.index: replace(place.output, path=place.source or place.output.path)
             for place in places
-            if place.standing in (Standing.HERE, Standing.EDITED)
+            if place.standing in (Standing.HERE, Standing.EDITED) and not place.output.is_document
         }
 
     def _replaceable(self, key: EntryKey) -> frozenset[str]:
@@ -174,6 +193,9 @@ class Deliveries:
         tools = self._ground.tools
         kept = self._kept(twin.key)
         for output in outputs:
+            if output.is_document:
+                copies.append(replace(output, path=metadata.path_of(twin.key)))
+                continue
             if output.index in kept:
                 copies.append(kept[output.index])
                 continue
@@ -185,21 +207,25 @@ class Deliveries:
             copies.append(delivery.put(part, wanted, twin, job_id, self._own, tools))
         return copies
 
-    def _finish(self, errand: Errand, wanted: Wanted, outputs: list[Output]) -> None:
+    def _finish(self, errand: Errand, wanted: Wanted, outputs: list[Output], told: str = "") -> None:
         """Metadata, then the lock entry, then what the entry left behind elsewhere."""
         ground, key = self._ground, wanted.key
         made = {output.sha256 for job in errand.jobs.values() for output in job.outputs}
         blessed = tuple(outputs) if any(output.sha256 not in made for output in outputs) else ()
         jobs = tuple(errand.jobs.values()) if blessed else placed(errand.jobs.values(), outputs)
         past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs, blessed)
+        document = any(output.is_document for output in outputs)
+        if document and (fault := ground.record.metadata(wanted, turn_to(ground.record.entries.get(key), key, past))):
+            ground.fail(key, fault, "move it, then run apply again")
+            return
         ground.record.change(key, lambda entry: turn_to(entry, key, past))
-        if fault := ground.record.metadata(wanted):
+        if not document and (fault := ground.record.metadata(wanted)):
             ground.fail(key, fault, "move it, then run apply again")
         kept = {output.path for output in self._kept(key).values()}
         ground.outcome.written += [output.path for output in outputs if output.path not in kept]
         ground.outcome.done.append(key)
         self._sweep(key, outputs)
-        ground.tools.tell(News.DONE, key, ", ".join(output.path for output in outputs))
+        ground.tools.tell(News.DONE, key, told or ", ".join(output.path for output in outputs))
 
     def _sweep(self, key: EntryKey, outputs: list[Output]) -> None:
         """An update that gave another name or ending leaves no old file behind, where that is ours."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
+from sumesync.answers import JobResult
 from sumesync.apply.run import Tools
-from sumesync.core import media
+from sumesync.core import documents, media, metadata
+from sumesync.core.advance import search_record
 from sumesync.core.placement import Ours, beside_of, target_of
 from sumesync.errors import ApiError, MediaError
-from sumesync.model import FileFact, JobRecord, JobState, Output, Wanted
+from sumesync.model import FileFact, JobRecord, JobState, Json, Output, Wanted
 from sumesync.ports import Part
+
+_SCENES: Final = 20
+"""Of a search that does not say how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +33,30 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Haul:
-    """What a job gave. ``gone``: Sume no longer has its result."""
+    """What a job gave: media, or a document. ``gone``: Sume no longer has its result."""
 
     job: JobRecord
     loaded: tuple[Loaded, ...] = ()
     gone: bool = False
+    document: Mapping[str, Json] | None = None
 
 
 def download(job: JobRecord, first_index: int, folder: str, family: str, sent: frozenset[str], tools: Tools) -> Haul:
-    """Fetch every output of ``job`` into part files in ``folder``. ``family``: image or video.
+    """Fetch every output of ``job`` into part files in ``folder``. ``family``: image or video; none for a document.
 
     Raises ApiError or MediaError (a fresh try asks for fresh URLs) and LocalStateError (our disk).
     """
-    try:
-        result = tools.api.result(job.id, sent)
-    except ApiError as error:
-        if error.status in (404, 410):
-            return Haul(job, gone=True)
-        raise
+    result = _result(job, sent, tools)
+    if result is None:
+        return Haul(job, gone=True)
+    cost = result.credits if result.credits is not None else job.credits
+    if family == "none":
+        document = documents.public(result.document, f"the result of {job.id}")
+        if not document:
+            raise MediaError(f"the result of {job.id} is empty", "run apply again; if it stays so, ask Sume")
+        return Haul(replace(job, credits=cost), document=document)
     if not result.urls:
         raise MediaError(f"the result of {job.id} names no media", "run apply again; if it stays so, ask Sume")
-    cost = result.credits if result.credits is not None else job.credits
     loaded: list[Loaded] = []
     try:
         for offset, url in enumerate(result.urls):
@@ -57,6 +67,42 @@ def download(job: JobRecord, first_index: int, folder: str, family: str, sent: f
             item.part.discard()
         raise
     return Haul(replace(job, credits=cost), tuple(loaded))
+
+
+def _result(job: JobRecord, sent: frozenset[str], tools: Tools) -> JobResult | None:
+    """None: Sume no longer has it."""
+    try:
+        return tools.api.result(job.id, sent)
+    except ApiError as error:
+        if error.status in (404, 410):
+            return None
+        raise
+
+
+def search(wanted: Wanted, tools: Tools) -> Haul:
+    """Ask Sume's library, page after page, for as many scenes as ``limit`` says. Costs nothing and makes no job."""
+    limit = wanted.request.get("limit")
+    most = limit if isinstance(limit, int) and limit > 0 else _SCENES
+    query = {**{name: _filter(value) for name, value in wanted.request.items()}, "limit": str(most)}
+    found: dict[str, Mapping[str, Json]] = {}
+    seen: set[str | None] = set()
+    cursor: str | None = None
+    while cursor not in seen:  # a cursor that comes again would go round for ever
+        seen.add(cursor)
+        page = tools.library.scenes(query, cursor)
+        found.update((scene.id, scene.document) for scene in page.scenes if scene.id not in found)
+        cursor = page.cursor
+        if cursor is None or len(found) >= most or not page.scenes:
+            break
+    listed = list(found.values())
+    more = len(listed) > most or cursor is not None
+    document = documents.public(documents.scenes(listed[:most], more), "what the search found")
+    return Haul(search_record(wanted.fingerprint), document=document)
+
+
+def _filter(value: Json) -> str:
+    """A filter as a URL's query has it."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _load(index: int, url: str, folder: str, family: str, tools: Tools) -> Loaded:
@@ -91,6 +137,8 @@ def _verify(job: JobRecord, loaded: list[Loaded]) -> None:
 
 def outputs_of(haul: Haul, wanted: Wanted) -> tuple[Output, ...]:
     """The outputs of a haul at the places where ``wanted`` wants them."""
+    if haul.document is not None:
+        return (documents.output(metadata.path_of(wanted.key), haul.document),)
     return tuple(
         Output(item.index, target_of(wanted, item.index, item.kind.suffix), item.sha256, item.size, item.kind.name)
         for item in haul.loaded

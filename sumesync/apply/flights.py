@@ -123,7 +123,9 @@ class Flights:
 
     def _job_ended(self, errand: Errand, job_id: str, view: JobView) -> None:
         ground = self._ground
-        job = replace(errand.jobs[job_id], state=view.state, credits=view.credits)
+        known = errand.jobs[job_id]
+        cost = known.credits if view.credits is None else view.credits
+        job = replace(known, state=view.state, credits=cost)
         if view.state.ended_badly:
             job = replace(job, error=JobError(_code(view.error_code) or str(view.state), view.request_id))
         ground.note(errand, job)

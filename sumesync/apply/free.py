@@ -8,7 +8,7 @@ from sumesync.apply.record import Record
 from sumesync.apply.run import Task, Tools
 from sumesync.core import metadata, paths
 from sumesync.core.action import Action, Orphan, Placed, Standing, Verb
-from sumesync.core.advance import placed, take_over
+from sumesync.core.advance import placed, search_record, take_over
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.paid import pasts
 from sumesync.core.placement import Ours
@@ -18,12 +18,12 @@ from sumesync.ports import Part
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """Bytes copied beside their new place, and where they came from."""
+    """Bytes copied beside their new place, and where they came from. ``part`` None: a document, in hand."""
 
     action: Action
     place: Placed
-    part: Part
-    there: FileFact | None
+    part: Part | None = None
+    there: FileFact | None = None
 
 
 def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
@@ -32,8 +32,7 @@ def do_free(task: Task, tools: Tools, record: Record, outcome: Outcome) -> None:
     moves = [action for action in task.plan.actions if action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None]
     _relocate(moves, task, tools, record, outcome)
     for action in task.plan.of(Verb.KEEP):
-        if action.free:
-            _record(action, task, record, outcome)
+        if action.free and _record(action, task, record, outcome):
             tools.tell(News.FREE, action.key, "recorded in sume.lock" if action.records else "metadata written anew")
             outcome.done.append(action.key)
     record.flush(at_once=True)
@@ -54,7 +53,7 @@ def _import(task: Task, record: Record) -> None:
     record.facts(
         (past.fingerprint, past.kind, key, job)
         for key, past in pasts(task.lock)
-        if past.endpoint == task.policy.endpoint
+        if past.endpoint == task.policy.endpoint and not _is_search(past.kind, task)
         for job in past.jobs
         if job.state is JobState.COMPLETED
         and (job.id not in known or known[job.id].state.in_flight)
@@ -66,10 +65,14 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
     """Copy first, place then, remove last: two specs may have swapped names, and a crash loses nothing."""
     carried: list[_Carried] = []
     for action in moves:
-        carried += _carry(action, task, tools, outcome)
-    landed = {item.place.target for item in carried if tools.media.place(item.part, item.place.target, item.there)}
+        carried += _carry(action, task, tools, record, outcome)
+    landed = {
+        item.place.target
+        for item in carried
+        if item.part is None or tools.media.place(item.part, item.place.target, item.there)
+    }
     for item in carried:
-        if item.place.target not in landed:
+        if item.part is not None and item.place.target not in landed:
             item.part.discard()
             outcome.failed.append(
                 Trouble(item.action.key, f"{item.place.target} was taken meanwhile", "run apply again")
@@ -79,7 +82,8 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
         if action.key in missed or any(trouble.key == action.key for trouble in outcome.failed):
             continue
         _leave(action, task, tools, landed, outcome)
-        _record(action, task, record, outcome)
+        if not _record(action, task, record, outcome):
+            continue
         outcome.written += [place.target for place in action.places if place.target in landed]
         outcome.done.append(action.key)
         tools.tell(News.FREE, action.key, f"{_PAST[action.verb]} ({action.reason.text})")
@@ -88,11 +92,18 @@ def _relocate(moves: list[Action], task: Task, tools: Tools, record: Record, out
 _PAST = {Verb.MOVE: "moved for free", Verb.COPY: "copied for free"}
 
 
-def _carry(action: Action, task: Task, tools: Tools, outcome: Outcome) -> list[_Carried]:
+def _carry(action: Action, task: Task, tools: Tools, record: Record, outcome: Outcome) -> list[_Carried]:
     found: list[_Carried] = []
     for place in action.places:
         if place.standing is not Standing.ELSEWHERE or place.source is None:
             continue
+        if place.output.is_document:
+            if _take_document(place, tools, record):
+                found.append(_Carried(action, place))
+                continue
+            text = f"the result in {place.source} changed while the plan was being applied"
+            outcome.failed.append(Trouble(action.key, text, "run apply again"))
+            return []
         there = tools.media.look(place.target)
         part = None
         if there is None or task.own.yields(place.target, there):
@@ -101,10 +112,21 @@ def _carry(action: Action, task: Task, tools: Tools, outcome: Outcome) -> list[_
             text = f"{place.source} or {place.target} changed while the plan was being applied"
             outcome.failed.append(Trouble(action.key, text, "run apply again"))
             for item in found:
-                item.part.discard()
+                if item.part is not None:
+                    item.part.discard()
             return []
         found.append(_Carried(action, place, part, there))
     return found
+
+
+def _take_document(place: Placed, tools: Tools, record: Record) -> bool:
+    """Have the document of another's metadata in hand, if it is the very one."""
+    text = tools.media.read_text(place.source or "")
+    fact = metadata.read(text) if text is not None else None
+    if fact is None or fact.result is None or fact.output is None or fact.output.sha256 != place.output.sha256:
+        return False
+    record.document(fact.result)
+    return True
 
 
 def _leave(action: Action, task: Task, tools: Tools, landed: set[str], outcome: Outcome) -> None:
@@ -113,33 +135,55 @@ def _leave(action: Action, task: Task, tools: Tools, landed: set[str], outcome: 
         return
     wanted_here = {place.target for other in task.plan.actions for place in other.places}
     for place in action.places:
+        if place.output.is_document:
+            continue  # where it was are metadata: those of a renamed spec go with its entry
         left = place.source and place.source not in wanted_here | landed
         if left and place.source and tools.media.remove(place.source, place.output.sha256):
             outcome.removed.append(place.source)
 
 
-def _record(action: Action, task: Task, record: Record, outcome: Outcome) -> None:
-    """The entry as the action leaves it, and its metadata."""
+def _record(action: Action, task: Task, record: Record, outcome: Outcome) -> bool:
+    """The entry as the action leaves it, and its metadata; whether both are. A document is in its metadata before the
+    lock says so."""
     wanted = task.wanted[action.key]
+    outputs = tuple(replace(place.output, path=place.target) for place in action.places)
+    origin = record.entries.get(action.origin) if action.origin else None
+    now = _now(action, task, outputs)
+    if any(output.is_document for output in outputs):
+        entry = record.entries.get(action.key)
+        if fault := record.metadata(wanted, take_over(entry, origin, action.key, now) if action.records else entry):
+            outcome.failed.append(Trouble(wanted.key, fault, "move it, then run apply again"))
+            return False
     if action.records:
-        outputs = tuple(replace(place.output, path=place.target) for place in action.places)
-        origin = record.entries.get(action.origin) if action.origin else None
-        now = _now(action, task, outputs)
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, now))
-    if fault := record.metadata(wanted):
+    if not any(output.is_document for output in outputs) and (fault := record.metadata(wanted)):
         outcome.failed.append(Trouble(wanted.key, fault, "move it, then run apply again"))
     if action.origin is not None:
         forget(action.origin, task, record)
+    return True
 
 
 def _now(action: Action, task: Task, outputs: tuple[Output, ...]) -> Past:
     blessed = _blessed(action, task)
-    jobs: tuple[JobRecord, ...] = action.jobs if blessed else placed(action.jobs, outputs)
+    known = _searched(action, task, outputs) or action.jobs
+    jobs: tuple[JobRecord, ...] = known if blessed else placed(known, outputs)
     return Past(action.fingerprint, action.kind, task.policy.endpoint, jobs, outputs if blessed else ())
+
+
+def _is_search(kind: str, task: Task) -> bool:
+    known = task.kinds.get(kind)
+    return known is not None and known.free
+
+
+def _searched(action: Action, task: Task, outputs: tuple[Output, ...]) -> tuple[JobRecord, ...]:
+    """What the lock says of a search, which is no job: () for every other kind."""
+    return (search_record(action.fingerprint, outputs),) if _is_search(action.kind, task) else ()
 
 
 def _blessed(action: Action, task: Task) -> bool:
     """Whether the places of ``action`` are those of outputs that a person accepted."""
+    if _is_search(action.kind, task):
+        return False  # it can be made again at any time
     written = {output.sha256 for job in action.jobs for output in job.outputs}
     return any(place.output.sha256 not in written for place in action.places)
 
@@ -159,6 +203,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
     record.facts(
         (past.fingerprint, past.kind, orphan.key, job)
         for past in entry.pasts
+        if not _is_search(past.kind, task)
         for job in past.jobs
         if job.id not in known
     )
@@ -166,7 +211,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
         output.path for key, other in record.entries.items() if other and key != orphan.key for output in other.outputs
     }
     for output in entry.outputs:
-        unwanted = output.path in orphan.outputs and output.path not in protected
+        unwanted = not output.is_document and output.path in orphan.outputs and output.path not in protected
         if unwanted and task.own.vouches(output.path, output.sha256) and tools.media.remove(output.path, output.sha256):
             outcome.removed.append(output.path)
     forget(orphan.key, task, record)
@@ -188,5 +233,5 @@ def leftovers(entry: Entry | None, kept: set[str], own: Ours) -> tuple[Output, .
         for past in entry.history
         for job in past.jobs
         for output in job.outputs
-        if output.path not in kept and own.vouches(output.path, output.sha256)
+        if not output.is_document and output.path not in kept and own.vouches(output.path, output.sha256)
     )

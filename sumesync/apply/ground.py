@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sumesync.apply.record import Record
 from sumesync.apply.run import Task, Tools
+from sumesync.apply.till import Till
 from sumesync.core.advance import note_job
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.text import without_secrets
@@ -47,6 +48,12 @@ class Ground:
     record: Record
     outcome: Outcome
     closed: bool = False
+    till: Till = field(init=False)
+    costs: dict[str, float] = field(default_factory=dict)
+    """What each job that this run paid for cost, as last told."""
+
+    def __post_init__(self) -> None:
+        self.till = Till(self.task.budget, self.task.prices)
 
     def now(self) -> float:
         return self.tools.clock.monotonic()
@@ -75,6 +82,8 @@ class Ground:
         return next((fact.key for fact in self.task.facts if fact.job.id == job_id), None)
 
     def spent(self, job: JobRecord) -> None:
-        """Counts a job's credits where this run paid for it."""
+        """Counts a job's credits where this run paid for it. What is told later replaces what was told before."""
+        self.till.heard(job)
         if job.credits is not None and job.id in self.outcome.bought:
-            self.outcome.credits = (self.outcome.credits or 0) + job.credits
+            self.costs[job.id] = job.credits
+            self.outcome.credits = sum(self.costs.values())

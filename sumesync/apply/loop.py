@@ -16,7 +16,7 @@ from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
 from sumesync.apply.run import Task, Tools
 from sumesync.core.action import Action, Verb
-from sumesync.core.advance import promised, take_over
+from sumesync.core.advance import promised, search_record, take_over
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import LocalStateError
 from sumesync.model import Done, News, Past, Submission
@@ -67,6 +67,9 @@ class Loop:
         task, record = self._ground.task, self._ground.record
         errand = errands.setdefault(action.fingerprint, Errand(action.fingerprint, action.kind))
         errand.targets.append(task.wanted[action.key])
+        if task.kinds[action.kind].free:
+            self._take_up_search(action, errand)
+            return
         errand.jobs.update({job.id: job for job in action.jobs})
         known = record.entries.get(action.key)
         same = known is not None and (known.fingerprint, known.endpoint) == (action.fingerprint, task.policy.endpoint)
@@ -77,6 +80,16 @@ class Loop:
         record.change(action.key, lambda entry: take_over(entry, origin, action.key, past))
         if action.origin is not None:
             free.forget(action.origin, task, record)
+
+    def _take_up_search(self, action: Action, errand: Errand) -> None:
+        """No job stands for it, so the lock hears of it when its scenes are there; what a rename left is taken over."""
+        record = self._ground.record
+        job = search_record(action.fingerprint)
+        errand.jobs[job.id] = job
+        origin = record.entries.get(action.origin) if action.origin else None
+        if action.origin is not None and origin is not None:
+            record.change(action.key, lambda entry: take_over(entry, origin, action.key, origin.present))
+            free.forget(action.origin, self._ground.task, record)
 
     def _step(self) -> bool:
         """One round: start what may start, wait for one thing to end. False when the run is over."""
@@ -137,6 +150,10 @@ class Loop:
                 self._payments.ended(action, payment)
             case ("pay", _, Submission() as submission), _:
                 self._payments.broke(submission, _raised(done))
+                raise _raised(done)
+            case ("balance",), float() | int() | None as left if done.error is None:
+                self._payments.balance_read(left)
+            case ("balance",), _:
                 raise _raised(done)
             case ("look", tuple() as jobs), dict() as views if done.error is None:
                 self._flights.looked(jobs, views)

@@ -72,8 +72,8 @@ def pay(submission: Submission, body: bytes, tools: Tools) -> Payment:
 
 def _conclude(submission: Submission, body: bytes, result: SubmitResult, tools: Tools) -> Payment:
     match result:
-        case Accepted(job_ids):
-            return _accept(submission, job_ids, tools)
+        case Accepted():
+            return _accept(submission, result, tools)
         case Throttled():
             tools.journal.write(submission)  # not charged: INTENT again, for the same key
         case Refused():
@@ -85,9 +85,9 @@ def _conclude(submission: Submission, body: bytes, result: SubmitResult, tools: 
     return Payment(submission, result)
 
 
-def _accept(submission: Submission, job_ids: tuple[str, ...], tools: Tools, resent: bool = False) -> Payment:
+def _accept(submission: Submission, answer: Accepted, tools: Tools, resent: bool = False) -> Payment:
     """Make the ids durable: in the journal, then in the ledger, which has them for good."""
-    accepted = replace(submission, step=Step.ACCEPTED, job_ids=job_ids)
+    accepted = replace(submission, step=Step.ACCEPTED, job_ids=answer.job_ids)
     unwritten: LocalStateError | None = None
     try:
         tools.journal.write(accepted)
@@ -95,12 +95,12 @@ def _accept(submission: Submission, job_ids: tuple[str, ...], tools: Tools, rese
         unwritten = error
     recorded = True
     try:
-        tools.ledger.record(facts_of(accepted))
+        tools.ledger.record(facts_of(accepted, answer.credits))
     except LocalStateError:
         if unwritten is not None:
             raise LostIds(accepted, unwritten) from None
         recorded = False
-    return Payment(accepted, Accepted(job_ids), resent, recorded)
+    return Payment(accepted, answer, resent, recorded)
 
 
 def _unclear(submission: Submission, body: bytes, result: Unclear, tools: Tools) -> Payment:
@@ -119,33 +119,32 @@ def settle(unknown: Submission, body: bytes | None, tools: Tools) -> Payment | N
     ``body`` nothing is sent.
     """
     resent = _resent(unknown, body, tools)
-    job_ids = resent or _echoed(unknown, tools)
-    if not job_ids:
-        return None
-    return _accept(unknown, job_ids, tools, resent=bool(resent))
+    answer = resent or _echoed(unknown, tools)
+    return _accept(unknown, answer, tools, resent=resent is not None) if answer else None
 
 
-def _resent(unknown: Submission, body: bytes | None, tools: Tools) -> tuple[str, ...]:
+def _resent(unknown: Submission, body: bytes | None, tools: Tools) -> Accepted | None:
     if body is None or digest(body) != unknown.body_sha256 or unknown.origin != tools.api.origin:
-        return ()
+        return None
     if not tools.api.declares_idempotency(unknown.route):
-        return ()
+        return None
     for attempt in range(_RESENDS):
         if attempt:
             tools.clock.sleep(_RESEND_SECONDS * 2**attempt)
         # The journal says UNKNOWN throughout: whatever happens here, it is never less than that.
         result = tools.api.submit(Order(unknown.key, unknown.route, body), lambda: None)
         if isinstance(result, Accepted):
-            return result.job_ids
+            return result
         if isinstance(result, Refused):
             break
         if isinstance(result, Throttled):
             tools.clock.sleep(result.wait)
-    return ()
+    return None
 
 
-def _echoed(unknown: Submission, tools: Tools) -> tuple[str, ...]:
-    return tuple(job.id for job in recent_jobs(tools.api) if unknown.key in job.tokens)
+def _echoed(unknown: Submission, tools: Tools) -> Accepted | None:
+    found = tuple(job.id for job in recent_jobs(tools.api) if unknown.key in job.tokens)
+    return Accepted(found) if found else None
 
 
 def recent_jobs(api: JobApi) -> tuple[JobView, ...]:

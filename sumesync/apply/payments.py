@@ -11,11 +11,15 @@ from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
 from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.apply.run import Task
+from sumesync.apply.till import balance
 from sumesync.core import request
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
+from sumesync.core.budget import May
 from sumesync.core.fingerprint import submission_key
-from sumesync.core.text import printable
+from sumesync.core.outcome import Trouble
+from sumesync.core.recover import share
+from sumesync.core.text import amount, printable
 from sumesync.errors import ApiError, LocalStateError, MediaError
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
 
@@ -25,8 +29,6 @@ _HINTS = {
     402: "add credits, then run apply again: what is done stays done",
     403: "ask for access to this workspace",
 }
-
-
 _LONGEST_WAIT = 60.0
 _ABOUT_THE_REQUEST = (400, 404, 422)
 
@@ -50,6 +52,10 @@ class Payments:
         self._sending: dict[str, Errand] = {}
         self._intents: set[str] = set()
         self._quiet_until = 0.0
+        self._reading = False
+        """The balance is being asked for."""
+        self._stayed = False
+        """The budget lets nothing start before something else has ended."""
         # One unknown outcome stops its kind: more of the same could be lost the same way.
         self._held = {submission.kind for submission in ground.task.plan.unknown}
 
@@ -98,7 +104,9 @@ class Payments:
         if self._ground.closed:
             return False
         room = self._busy + flying < self._ground.task.capacity
-        return bool(self._making) or (room and any(not self._held_back(action) for _, action, _ in self._waiting))
+        waits_for_jobs = self._stayed and not self.sending and not self._reading
+        some = room and not waits_for_jobs and any(not self._held_back(action) for _, action, _ in self._waiting)
+        return bool(self._making) or some
 
     @property
     def _busy(self) -> int:
@@ -106,12 +114,13 @@ class Payments:
 
     def earliest(self) -> float | None:
         """When the next purchase may be sent, as far as time decides; None: time does not."""
-        if self._ground.closed:
+        if self._ground.closed or self._stayed:
             return None
         times = [max(at, self._quiet_until) for at, action, _ in self._waiting if not self._held_back(action)]
         return min(times, default=None)
 
     def start(self, now: float, flying: int) -> None:
+        self._stayed = False
         for _ in range(len(self._waiting)):
             room = self._busy < _AT_ONCE and self._busy + flying < self._ground.task.capacity
             if self._ground.closed or not room or now < self._quiet_until:
@@ -119,8 +128,29 @@ class Payments:
             due, action, tries = self._waiting.popleft()
             if due > now or self._held_back(action):
                 self._waiting.append((due, action, tries))
-            else:
+            elif self._may_start(action):
                 self._begin(action, tries)
+            else:
+                self._waiting.appendleft((due, action, tries))
+                return
+
+    def _may_start(self, action: Action) -> bool:
+        """What the budget says. Where it is used up the rest of the batch is not begun."""
+        ground = self._ground
+        verdict = ground.till.ask(action.key)
+        self._stayed = verdict.may is not May.START
+        if verdict.may is May.READ and not self._reading:
+            self._reading = True
+            ground.tools.workers.start(("balance",), lambda: balance(ground.tools.api))
+        if verdict.may is May.STOP:
+            ground.closed = True
+            hint = "what was bought is finished; to go on, raise --max-credits and run apply again"
+            ground.outcome.refused = ground.outcome.refused or Trouble(None, verdict.why, hint)
+        return verdict.may is May.START
+
+    def balance_read(self, left: float | None) -> None:
+        self._reading = self._stayed = False
+        self._ground.till.read(left)
 
     def _begin(self, action: Action, tries: int) -> None:
         """Send what needs no more than its spec; else upload and ask for what the request takes in. What upstream
@@ -138,8 +168,14 @@ class Payments:
     def made(self, action: Action, body: Body) -> None:
         """The body is ready. It is sent now or made anew later: some of its URLs do not last."""
         tries = self._making.pop(action.key)
-        if self._ground.closed or action.kind in self._held or self._ground.now() < self._quiet_until:
-            self._waiting.append((0.0, action, tries))
+        ground = self._ground
+        if (
+            ground.closed
+            or action.kind in self._held
+            or ground.now() < self._quiet_until
+            or not self._may_start(action)
+        ):
+            self._waiting.appendleft((0.0, action, tries))
         else:
             self._send(action, body, tries)
 
@@ -180,6 +216,7 @@ class Payments:
         twins = [task.wanted[other.key] for other in task.plan.actions if other.twin == action.key]
         errand = Errand(action.fingerprint, action.kind, [wanted, *twins], tries=tries, named=body.named)
         self._sending[submission.key], self._bodies[submission.key] = errand, body
+        self._ground.till.begun(submission.key, action.key)
         tools.tell(News.SUBMITTING, action.key)
         tools.workers.start(("pay", action, submission), lambda: pay(submission, body.data, tools))
 
@@ -191,35 +228,43 @@ class Payments:
 
     def ended(self, action: Action, payment: Payment) -> None:
         errand, body = self._sending.pop(payment.submission.key), self._bodies.pop(payment.submission.key)
+        self._stayed = False
         self._intents.discard(payment.submission.key)
         match payment.result:
-            case Accepted(job_ids):
-                self._on_accepted(action, errand, payment, job_ids)
+            case Accepted() as accepted:
+                self._on_accepted(action, errand, payment, accepted)
                 self._drop(body.spent)
             case Throttled(wait):
+                self._ground.till.dropped(payment.submission.key)
                 self._quiet_until = self._ground.now() + wait
                 self._ground.tools.tell(News.NOTE, None, f"Sume asks to wait {wait:.0f} s before the next request")
                 self._intents.add(payment.submission.key)
                 self._waiting.appendleft((0.0, action, errand.tries))
             case NotSent(detail):
+                self._ground.till.dropped(payment.submission.key)
                 self._on_not_sent(action, errand, payment.submission, detail)
             case Refused() as refused:
+                self._ground.till.dropped(payment.submission.key)
                 self._on_refused(action, refused, body)
             case _:  # Unclear, the only one left
                 self._on_unknown(action, payment.submission)
 
-    def _on_accepted(self, action: Action, errand: Errand, payment: Payment, job_ids: tuple[str, ...]) -> None:
-        ground = self._ground
+    def _on_accepted(self, action: Action, errand: Errand, payment: Payment, accepted: Accepted) -> None:
+        ground, job_ids = self._ground, accepted.job_ids
         errand.tries = 0
-        errand.jobs = {job_id: JobRecord(job_id, JobState.ACCEPTED, action.attempt) for job_id in job_ids}
+        each = share(accepted.credits, len(job_ids))
+        errand.jobs = {job_id: JobRecord(job_id, JobState.ACCEPTED, action.attempt, each) for job_id in job_ids}
+        ground.till.accepted(payment.submission.key, errand.jobs, accepted.credits)
         past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, tuple(errand.jobs.values()))
         for wanted in errand.targets:
             ground.record.change(wanted.key, _turning(wanted.key, past))
         if payment.recorded:
             ground.record.cleared(payment.submission.key)
         ground.outcome.bought += job_ids
+        told = "accepted" if each is None else f"accepted for {amount(each)} credits"
         for job_id in job_ids:
-            ground.tools.tell(News.ACCEPTED, action.key, "accepted", job_id)
+            ground.spent(errand.jobs[job_id])
+            ground.tools.tell(News.ACCEPTED, action.key, told, job_id)
         self._accepted(errand, ground.now())
 
     def _on_not_sent(self, action: Action, errand: Errand, submission: Submission, detail: str) -> None:
@@ -251,6 +296,7 @@ class Payments:
 
     def _on_unknown(self, action: Action, submission: Submission) -> None:
         self._held.add(action.kind)
+        self._ground.till.doubtful(submission.key)
         self._ground.outcome.unknown.append(submission)
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
 

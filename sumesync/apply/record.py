@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from sumesync.apply.run import Task, Tools
-from sumesync.core import metadata
+from sumesync.core import documents, metadata
 from sumesync.errors import LocalStateError
-from sumesync.model import Change, Entry, EntryKey, Fact, JobRecord, Wanted
+from sumesync.model import Change, Entry, EntryKey, Fact, JobRecord, Json, Wanted
 
 # Between two writes of the lock. What lies between is in the journal and the ledger already.
 _FLUSH_SECONDS = 0.25
@@ -27,6 +27,7 @@ class Record:
         self._last = float("-inf")
         self.entries: dict[EntryKey, Entry | None] = dict(task.lock.entries)
         """The entries as this run knows them: what it read, and its own changes."""
+        self._documents: dict[str, Mapping[str, Json]] = {}
 
     @property
     def pause(self) -> float:
@@ -58,10 +59,20 @@ class Record:
     def _fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord) -> Fact:
         return Fact(fingerprint, job, kind, key, self._task.lock.workspace, self._task.lock.lineage)
 
-    def metadata(self, wanted: Wanted) -> str:
-        """Write the metadata of a variant as its entry stands now. What stands in the way, if that is another's; then
-        nothing is written."""
-        entry, path = self.entries.get(wanted.key), metadata.path_of(wanted.key)
+    def document(self, result: Mapping[str, Json]) -> None:
+        """A document that this run has in hand: metadata that stand for it are written with it."""
+        self._documents[documents.output("", result).sha256] = result
+
+    def _document(self, entry: Entry, before: str | None) -> Mapping[str, Json] | None:
+        """What ``entry`` stands for, from this run or from the metadata as they are."""
+        hashes = [output.sha256 for output in entry.outputs if output.is_document]
+        held = next((self._documents[sha256] for sha256 in hashes if sha256 in self._documents), None)
+        return metadata.read(before).result if hashes and held is None and before is not None else held
+
+    def metadata(self, wanted: Wanted, entry: Entry | None = None) -> str:
+        """Write the metadata of a variant: of ``entry``, or of its entry as it stands now. What stands in the way, if
+        that is another's; then nothing is written."""
+        entry, path = entry or self.entries.get(wanted.key), metadata.path_of(wanted.key)
         if entry is None:
             return ""
         try:
@@ -70,7 +81,7 @@ class Record:
             return error.what
         if before is not None and wanted.key not in self._task.lock.entries and not metadata.read(before).ours:
             return f"{path} is a file that sumesync did not write"
-        self._tools.media.write_text(path, metadata.render(wanted, entry))
+        self._tools.media.write_text(path, metadata.render(wanted, entry, self._document(entry, before)))
         return ""
 
     def remove_metadata(self, key: EntryKey) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sumesync.core.action import Plan, Policy
+from sumesync.core.budget import Budget
 from sumesync.core.kinds import Kinds
 from sumesync.core.placement import Ours
 from sumesync.core.schedule import DEFAULT_CAPACITY, Pace
@@ -41,6 +42,7 @@ class Task:
     ``deadline``: seconds that the whole run may wait for jobs; None: as long as each kind's jobs may take. It counts
     from ``since``, monotonic seconds, when the person agreed; None: from the loop's own start.
     ``stopping``: whether somebody asked to stop (Ctrl-C, SIGTERM).
+    ``budget``: what may be spent; None: no limit. ``prices``: what a variant's submit is expected to cost, where known.
     """
 
     plan: Plan
@@ -56,3 +58,5 @@ class Task:
     deadline: float | None = None
     since: float | None = None
     stopping: Callable[[], bool] = lambda: False
+    budget: Budget | None = None
+    prices: Mapping[EntryKey, float] = field(default_factory=dict)

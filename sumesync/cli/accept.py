@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from dataclasses import replace
 
 import click
 
@@ -15,7 +16,7 @@ from sumesync.core.advance import turn_to
 from sumesync.core.paid import index
 from sumesync.core.text import printable
 from sumesync.disk import project as projects
-from sumesync.errors import LocalStateError
+from sumesync.errors import LocalStateError, UsageError
 from sumesync.model import FileKind, Output, Wanted
 from sumesync.render import machine
 
@@ -57,9 +58,19 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
 
 
 def _present(session: Session, wanted: Wanted) -> tuple[Output, ...]:
-    """The media files that stand where this spec's outputs belong."""
+    """The media files that stand where this spec's outputs belong; or the result in its metadata."""
+    if session.place.schemas.kinds[wanted.kind].document:
+        return (_document(session, wanted),)
     names = session.observed.names.get(wanted.folder, frozenset())
     return tuple(_output(session, index, path) for index, path in standing(wanted, names))
+
+
+def _document(session: Session, wanted: Wanted) -> Output:
+    path = metadata.path_of(wanted.key)
+    fact = session.observed.metadata.get(path)
+    if fact is None or fact.output is None:
+        raise UsageError(f"{wanted.key}: there is no result in {printable(path)}", "sumesync apply makes one")
+    return replace(fact.output, path=path)
 
 
 def _output(session: Session, index: int, path: str) -> Output:
@@ -74,5 +85,8 @@ def _output(session: Session, index: int, path: str) -> Output:
 def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
     entry = session.state.lock.entries.get(wanted.key)
     now = satisfied(entry, wanted, session.place.endpoint, outputs)
-    session.media.write_text(metadata.path_of(wanted.key), metadata.render(wanted, turn_to(entry, wanted.key, now)))
+    path = metadata.path_of(wanted.key)
+    before = session.observed.metadata.get(path)
+    made = metadata.render(wanted, turn_to(entry, wanted.key, now), before.result if before else None)
+    session.media.write_text(path, made)
     session.locks.patch({wanted.key: [lambda e: turn_to(e, wanted.key, now)]}, session.state.lock.lineage)

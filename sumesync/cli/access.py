@@ -55,6 +55,11 @@ def is_local(common: Common) -> bool:
     return urlsplit(configured_url(common)).hostname in ("127.0.0.1", "localhost", "::1")
 
 
+def has_key(common: Common) -> bool:
+    """Whether there is anything to ask Sume with. Not whether it is right."""
+    return common.key_file is not None or bool(os.environ.get("SUME_API_KEY", "").strip())
+
+
 def api_key(common: Common, place: Place | None) -> str:
     """From SUME_API_KEY or ``--api-key-file``, never from a file of the project."""
     if common.key_file is not None:

@@ -8,19 +8,9 @@ import click
 
 from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
-from sumesync.cli.session import Place
 from sumesync.cli.talk import hide
 from sumesync.core.text import amount
-from sumesync.errors import NoProject
 from sumesync.render import human, machine
-
-
-def _place(common: Common) -> Place | None:
-    """The project, where there is one: it may say that the sandbox is the endpoint."""
-    try:
-        return wiring.find(common)
-    except NoProject:
-        return None
 
 
 @click.command()
@@ -28,7 +18,7 @@ def _place(common: Common) -> Place | None:
 @options.common
 def me(common: Common) -> None:
     """Show whose key this is: user, workspace, scopes. Never the key, never an id."""
-    with wiring.connected(common, _place(common)) as api:
+    with wiring.connected(common, wiring.around(common)) as api:
         account = api.account()
     hide(account.workspace_id)
     table: dict[str, Any] = {
@@ -49,7 +39,7 @@ def me(common: Common) -> None:
 @options.common
 def credits(common: Common) -> None:  # noqa: A001 - the command's name
     """Show the balance, the plan and how many jobs may run at once, as far as Sume tells."""
-    with wiring.connected(common, _place(common)) as api:
+    with wiring.connected(common, wiring.around(common)) as api:
         found = api.credits()
     if common.talk.as_json:
         document = {

@@ -7,16 +7,19 @@ from typing import Any
 
 import click
 
-from sumesync.cli import access, options, pointers, wiring
-from sumesync.cli.execution import How, execute, finish
+from sumesync.answers import Credits
+from sumesync.cli import access, contract, money, options, pointers, wiring
+from sumesync.cli.execution import How, Met, execute, finish, meet
 from sumesync.cli.options import Common
 from sumesync.cli.plan import read_saved, replanned, view
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, can_ask
+from sumesync.core import budget
 from sumesync.core.action import Plan, Verb
+from sumesync.core.cost import Quote
 from sumesync.core.outcome import Outcome
 from sumesync.core.paths import SPEC_SUFFIX
-from sumesync.core.text import count
+from sumesync.core.text import amount, count
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
 from sumesync.model import SANDBOX
@@ -27,10 +30,14 @@ from sumesync.render import human, machine
 @options.some
 @click.option("-y", "--yes", is_flag=True, help="Do not ask. Needed where nobody can answer.")
 @click.option("--max-jobs", type=click.IntRange(min=0), metavar="N", help="Refuse a plan of more paid jobs than N.")
+@click.option(
+    "--max-credits", type=click.FloatRange(min=0), metavar="N", help="Begin nothing that would make this run cost more."
+)
 @click.option("--keep-going", is_flag=True, help="Apply the valid specs although others are invalid.")
 @click.option("--retry-failed", is_flag=True, help="Pay again for jobs that failed, were canceled or expired.")
 @click.option("--replace-edited", is_flag=True, help="Let changed specs replace media that were edited by hand.")
 @click.option("--regenerate", multiple=True, metavar="SPEC", help="Pay again for a spec whose result is gone.")
+@click.option("--refresh", is_flag=True, help="Make searches again, unchanged ones too. Free.")
 @click.option("--prune", is_flag=True, help="Drop entries whose spec is gone, and their unchanged media.")
 @click.option("--no-wait", is_flag=True, help="Submit and leave; run apply again to collect.")
 @click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long for jobs.")
@@ -43,6 +50,7 @@ def apply(
     tags: tuple[str, ...],
     yes: bool,
     max_jobs: int | None,
+    max_credits: float | None,
     no_wait: bool,
     deadline: float | None,
     **asked: Any,
@@ -60,32 +68,38 @@ def apply(
     saved = _saved(common, paths, [*tags, *(name for name, value in asked.items() if value)])
     named = () if saved else paths
     given = {**asked, "paths": list(named), "tags": list(tags), **(saved["options"] if saved else {})}
-    if deadline is not None and not math.isfinite(deadline):
-        raise UsageError("--deadline is not a number of seconds")
+    _finite("--deadline is not a number of seconds", deadline)
+    _finite("--max-credits is not a number of credits", max_credits)
     place = wiring.find(common, named)
     stop = Stop()
     with wiring.holding(common, place.home, "apply"):
         session = wiring.look(place)
         session.journal.sweep()
         plan_ = _agreed(common, session, given, saved)
-        _show(common, session, plan_, bool(given.get("keep_going")))
+        quote = money.quote(session, plan_)
+        _show(common, session, plan_, quote, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))
         if not given.get("keep_going"):
             pointers.refuse(session, plan_)
+        within(quote, max_credits, max_jobs is not None)
         if not plan_.work and not plan_.collects and not session.journal.list() and not _prunes(plan_, given):
             session.media.sweep(session.observed, session.project.spec_paths)
             _idle(common, plan_)
             return
         access.check_access(common, place)
-        if plan_.work or plan_.unknown or _prunes(plan_, given):
-            consent(common, plan_, yes, bool(saved), session.place.endpoint)
+        agreed = yes or bool(saved) or not (plan_.work or plan_.unknown or _prunes(plan_, given))
+        answerable(agreed)
 
         def again(fresh: Session) -> Plan:
             return replanned(common, fresh, given)
 
         policy = session.policy(prune=bool(given.get("prune")), replace_edited=bool(given.get("replace_edited")))
-        how = How(policy, wait=not no_wait, deadline=deadline)
-        result, left = execute(common, session, plan_, again, stop, how)
+        how = How(policy, True, not no_wait, deadline, max_credits, max_jobs is not None)
+        with wiring.connected(common, place, deadline) as api:
+            met = meet(common, session, api)
+            _affordable(common, quote, met, how)
+            consent(common, plan_, agreed, place.endpoint)
+            result, left = execute(common, session, plan_, again, stop, how, api, met)
     finish(common, result, left)
 
 
@@ -119,12 +133,20 @@ def _agreed(common: Common, session: Session, given: dict[str, Any], saved: dict
     return plan_
 
 
-def _show(common: Common, session: Session, plan_: Plan, keep_going: bool) -> None:
+def _finite(what: str, value: float | None) -> None:
+    if value is not None and not math.isfinite(value):
+        raise UsageError(what)
+
+
+def _show(common: Common, session: Session, plan_: Plan, quote: Quote, keep_going: bool) -> None:
     talk = common.talk
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if talk.as_json:
-        talk.out(machine.line({"event": "plan", **machine.plan(plan_, session.place.endpoint)}))
+        told = {**machine.plan(plan_, session.place.endpoint, quote), **contract.as_json(warnings)}
+        talk.out(machine.line({"event": "plan", **told}))
     elif not talk.quiet:
-        talk.out(human.plan(plan_, view(common, session, keep_going)), newline=False)
+        talk.out(human.plan(plan_, view(common, session, keep_going, quote)), newline=False)
 
 
 def _prunes(plan_: Plan, given: dict[str, Any]) -> bool:
@@ -152,12 +174,36 @@ def guard(session: Session, plan_: Plan, max_jobs: int | None, keep_going: bool)
         )
 
 
-def consent(common: Common, plan_: Plan, yes: bool, saved: bool, endpoint: str) -> None:
-    """Ask, where somebody can answer; else ``--yes``, or a plan that was saved and reviewed, must have said so."""
-    if yes or saved:
-        return
-    if not can_ask():
+def within(quote: Quote, max_credits: float | None, blind: bool, readable: bool = True) -> None:
+    """What ``--max-credits`` refuses before anything is begun."""
+    why = budget.refusal(quote.total, max_credits, blind, readable) if max_credits is not None else ""
+    if why:
+        hint = f"if that is what you want: sumesync apply --max-credits {quote.total.known:g}"
+        if readable is False:
+            hint = f"to buy them all the same: sumesync apply --max-credits {max_credits:g} --max-jobs N"
+        raise LocalStateError(f"{why}; nothing was submitted", hint)
+
+
+def _affordable(common: Common, quote: Quote, met: Met, how: How) -> None:
+    """What the balance says of the plan, before anybody agrees to it."""
+    within(quote, how.max_credits, how.blind, readable=met.balance is not None)
+    if money.with_balance(quote, met.credits or Credits()).short:
+        common.talk.warn(
+            f"The plan is likely to cost {amount(quote.total.known)} credits or more: "
+            f"more than the {amount(met.balance or 0)} there are. What they do not cover is refused by Sume."
+        )
+
+
+def answerable(agreed: bool) -> None:
+    """Where nobody can answer, ``--yes``, or a plan that was saved and reviewed, must have said so."""
+    if not agreed and not can_ask():
         raise UsageError("apply asks before it acts, and there is no terminal to ask on", "say so beforehand: --yes")
+
+
+def consent(common: Common, plan_: Plan, agreed: bool, endpoint: str) -> None:
+    """Ask, unless it was ``agreed`` to before."""
+    if agreed:
+        return
     what = f"Pay for {count(plan_.pays, 'job')}" if plan_.pays else "Do this (nothing is paid for)"
     if plan_.unknown:
         # Where Sume documents it as safe the request goes out once more, under the same key.

@@ -1,4 +1,4 @@
-"""Between a plan that was agreed to and the loop: connect, greet, recover, and make sure that nobody pays for
+"""Between a plan and the loop: meet the account, recover, and make sure that nobody pays for
 more than was shown; and what is said when it ended."""
 
 from __future__ import annotations
@@ -7,24 +7,30 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
+from sumesync.answers import Credits
 from sumesync.apply.loop import Loop
 from sumesync.apply.recovery import settle_journal
 from sumesync.apply.run import Task, Tools
-from sumesync.cli import access, wiring
+from sumesync.cli import access, money, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit, colours, is_terminal
 from sumesync.core import schedule
 from sumesync.core.action import Plan, Policy, Verb
+from sumesync.core.budget import Budget
+from sumesync.core.cost import Quote
 from sumesync.core.outcome import Outcome
-from sumesync.core.text import amount, count
+from sumesync.core.text import count
 from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, EntryKey, Event, Lock, News
-from sumesync.ports import JobApi, Library
+from sumesync.ports import JobApi
 from sumesync.render import human, machine, progress
+
+if TYPE_CHECKING:
+    from sumesync.api.client import SumeClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,25 @@ class How:
     """False: nothing may be submitted, not even again."""
     wait: bool = True
     deadline: float | None = None
+    max_credits: float | None = None
+    blind: bool = False
+    """The person said how many jobs at most: such whose cost nobody can tell are among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Whose account this is (a digest; None: not told), and what it has (None: it cannot be read)."""
+
+    workspace: str | None
+    credits: Credits | None
+
+    @property
+    def capacity(self) -> int:
+        return (self.credits and self.credits.capacity) or schedule.DEFAULT_CAPACITY
+
+    @property
+    def balance(self) -> float | None:
+        return self.credits.remaining if self.credits else None
 
 
 def execute(
@@ -45,56 +70,65 @@ def execute(
     remake: Callable[[Session], Plan],
     stop: Stop,
     how: How,
+    api: SumeClient,
+    met: Met,
 ) -> tuple[Outcome, Plan]:
-    """Connect, make sure that everything is still as it was agreed to, and run the loop."""
+    """Make sure that everything is still as it was agreed to, and run the loop."""
     workers, clock = ThreadWorkers(), SystemClock()
     since = clock.monotonic()  # what is asked of Sume before the loop counts, too
     stop.also(workers.wake)
-    with wiring.connected(common, session.place, how.deadline) as api:
-        lock, capacity = _greet(common, session, api)
-        show = _progress(common, plan_)
-        library, uploads = cast(Library, api), wiring.uploads(session.place, lock.workspace)
-        tools = Tools(
-            api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, library, uploads
-        )
-        outcome = Outcome()
-        try:
-            fresh, resent = _recovered(session, tools, lock, plan_ if how.pays else Plan())
-            outcome.bought += resent
-            if fresh is not session:
-                now, left = as_agreed(plan_, remake(fresh))
-                session, plan_ = fresh, _not_dearer(plan_, now)
-                outcome.not_begun += left
-                for key in left:
-                    tools.tell(News.NOTE, key, "what it waited for is settled now; to pay for it run apply again")
-            task = _task(common, session, plan_, lock, capacity, stop, how, since)
-            session.media.sweep(session.observed, session.project.spec_paths)
-            with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
-                Loop(task, tools, outcome).run()
-        finally:
-            with suppress(OSError, ValueError):
-                show.close()
+    lock, uploads = _signed(session, met.workspace), wiring.uploads(session.place, met.workspace)
+    show = _progress(common, plan_)
+    tools = Tools(
+        api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, api, uploads
+    )
+    outcome = Outcome()
+    try:
+        # What is sent once more may be charged only now, and the budget is not asked there: so not under one.
+        again = plan_ if how.pays and how.max_credits is None else Plan()
+        fresh, resent = _recovered(session, tools, lock, again)
+        outcome.bought += resent
+        if fresh is not session:
+            now, left = as_agreed(plan_, remake(fresh))
+            session, plan_ = fresh, _not_dearer(plan_, now)
+            outcome.not_begun += left
+            for key in left:
+                tools.tell(News.NOTE, key, "what it waited for is settled now; to pay for it run apply again")
+        task = _task(common, session, plan_, lock, met, stop, how, since)
+        session.media.sweep(session.observed, session.project.spec_paths)
+        with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
+            Loop(task, tools, outcome).run()
+    finally:
+        with suppress(OSError, ValueError):
+            show.close()
     return outcome, plan_
 
 
-def _greet(common: Common, session: Session, api: JobApi) -> tuple[Lock, int]:
-    """Whose account this is and what it has; then the lock's header, durable before anything is paid for."""
-    lock = session.state.lock
-    digest = access.same_workspace(api, lock, session.place.endpoint)
-    capacity = schedule.DEFAULT_CAPACITY
+def meet(common: Common, session: Session, api: JobApi) -> Met:
+    """Whose account this is and what it has. Raises LocalStateError where it is another than paid so far."""
+    digest = access.same_workspace(api, session.state.lock, session.place.endpoint)
     try:
-        credits_ = api.credits()
-        capacity = credits_.capacity or capacity
-        if credits_.remaining is not None:
-            common.talk.say(f"Balance: {amount(credits_.remaining)} credits; {capacity} jobs at once.")
+        met = Met(digest, api.credits())
     except ApiError as error:
-        common.talk.say(f"The balance cannot be read ({error.what}); going on with {capacity} jobs at once.")
+        met = Met(digest, None)
+        common.talk.say(f"The balance cannot be read ({error.what}); going on with {met.capacity} jobs at once.")
+    if common.talk.as_json:
+        told = met.credits or Credits()
+        common.talk.out(machine.line({"event": "balance", "balance": told.remaining, "capacity": told.capacity}))
+    elif met.balance is not None:
+        common.talk.say(human.balance(Quote(balance=met.balance, capacity=met.capacity)))
+    return met
+
+
+def _signed(session: Session, digest: str | None) -> Lock:
+    """The lock with its header, durable before anything is paid for."""
+    lock = session.state.lock
     if not session.lock_exists:
-        lock = session.locks.create(lock.lineage, digest)
-    elif digest and lock.workspace is None:
+        return session.locks.create(lock.lineage, digest)
+    if digest and lock.workspace is None:
         session.locks.patch({}, lock.lineage, digest)
-        lock = replace(lock, workspace=digest)
-    return lock, capacity
+        return replace(lock, workspace=digest)
+    return lock
 
 
 def _recovered(session: Session, tools: Tools, lock: Lock, agreed: Plan) -> tuple[Session, tuple[str, ...]]:
@@ -135,11 +169,13 @@ def _task(
     session: Session,
     plan_: Plan,
     lock: Lock,
-    capacity: int,
+    met: Met,
     stop: Stop,
     how: How,
     since: float,
 ) -> Task:
+    limited = how.max_credits is not None
+    expected = money.quote(session, plan_).estimates if limited else {}
     local = session.place.endpoint == SANDBOX or access.is_local(common)
     return Task(
         plan=plan_,
@@ -149,12 +185,14 @@ def _task(
         own=session.own,
         kinds=session.place.schemas.kinds,
         policy=how.policy,
-        capacity=capacity,
+        capacity=met.capacity,
         pace=schedule.LOCAL if local else schedule.Pace(),
         wait=how.wait,
         deadline=how.deadline,
         since=since,
         stopping=stop,
+        budget=None if how.max_credits is None else Budget(how.max_credits, how.blind, {}, met.balance, fresh=True),
+        prices={key: each.known for key, each in expected.items() if each.credits is not None},
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from sumesync.cli import access, options, scope, wiring
-from sumesync.cli.execution import How, execute, finish
+from sumesync.cli.execution import How, execute, finish, meet
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.core.action import Action, Plan, Verb
@@ -54,7 +54,9 @@ def fetch(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], force: 
         for path in sorted({path for action in plan_.actions for path in (*action.replaces, *action.removes)}):
             common.talk.say(f"  in the place of {printable(path)}")
         policy = replace(session.policy(restore_edited=force), store="git")
-        result, _ = execute(common, session, plan_, narrow, stop, How(policy, pays=False))
+        with wiring.connected(common, place) as api:
+            met = meet(common, session, api)
+            result, _ = execute(common, session, plan_, narrow, stop, How(policy, pays=False), api, met)
     finish(common, result, replace(plan_, unknown=()))
 
 

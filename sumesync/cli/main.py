@@ -33,13 +33,17 @@ _COMMANDS = {
     "lock": "lock",
     "me": "account",
     "credits": "account",
+    "avatars": "library",
+    "brand": "library",
+    "assets": "library",
+    "jobs": "jobs",
     "schema": "schema",
     "sandbox": "sandbox",
 }
 _GROUPS = (
     ("Every day", ("new", "validate", "plan", "apply", "status", "check")),
     ("Media and decisions", ("fetch", "accept", "retake", "resolve", "lock")),
-    ("Account", ("me", "credits")),
+    ("Account and library", ("me", "credits", "avatars", "brand", "assets", "jobs")),
     ("Set up", ("init", "schema", "sandbox")),
 )
 
@@ -104,6 +108,10 @@ _HELP = {
     "lock": "Merge sume.lock, or make it again from what is there.",
     "me": "Show whose key this is.",
     "credits": "Show the balance and the capacity.",
+    "avatars": "Show the avatars.",
+    "brand": "Show the brand.",
+    "assets": "Search the scenes of the workspace's videos.",
+    "jobs": "Show jobs, and download what they made.",
     "schema": "Print a JSON Schema, for editors and programs.",
     "sandbox": "Serve the local sandbox, to try things by hand.",
 }

@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
-from sumesync.cli import options, pointers, scope, wiring
+from sumesync.cli import contract, money, options, pointers, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
+from sumesync.core import cost
 from sumesync.core.action import Plan, Verb
+from sumesync.core.cost import Quote
 from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
 from sumesync.disk import atomic
@@ -38,11 +40,13 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
+    warnings = contract.of_all(common, session, plan_)
     if talk.as_json:
         document = {"valid": not found, "specs": len(plan_.actions), "problems": [machine.problem(p) for p in found]}
-        talk.out(machine.dump(document))
+        talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif found:
         talk.out(human.problems(found, talk.style))
+    contract.tell(common, warnings)
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
         raise Quit(Exit.USAGE)
@@ -63,11 +67,13 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 )
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
+@click.option("--refresh", is_flag=True, help="Plan as apply --refresh would.")
 @click.option("--keep-going", is_flag=True, help="Plan as apply --keep-going would.")
 @click.option("--retry-failed", is_flag=True, help="Plan as apply --retry-failed would.")
 @click.option("--replace-edited", is_flag=True, help="Plan as apply --replace-edited would.")
 @click.option("--regenerate", "regenerate", multiple=True, metavar="SPEC", help="Plan as apply --regenerate would.")
-@options.project
+@click.option("--offline", is_flag=True, help="Do not ask for the balance, although there is a key.")
+@options.connects
 @options.common
 def plan(
     common: Common,
@@ -76,11 +82,13 @@ def plan(
     out: Path | None,
     form: str,
     exit_code: bool,
+    offline: bool,
     **asked: Any,
 ) -> None:
     """Show what apply would do, why, and what it would pay for. Pays nothing, changes nothing.
 
-    Needs no key and no network, and is safe on a stranger's pull request. PATHS are specs or folders.
+    Needs no key and no network, and is safe on a stranger's pull request. Where there is a key and something to pay,
+    it asks for the balance. PATHS are specs or folders.
 
     \b
     + create   a new request: paid       … resume   a job is under way
@@ -90,18 +98,25 @@ def plan(
     session = wiring.look(wiring.find(common, paths))
     given = {**asked, "paths": list(paths), "tags": list(tags)}
     plan_ = replanned(common, session, given)
-    document = machine.plan(plan_, session.place.endpoint)
+    quote = money.quote(session, plan_)
+    if not offline and (form == "text" or common.talk.as_json):  # the others are for everybody to read
+        quote = money.glimpsed(common, session, plan_, quote)
+    document = machine.plan(plan_, session.place.endpoint, quote)
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)
+    warnings = contract.of_plan(common, session, plan_)
+    contract.tell(common, warnings)
     if common.talk.as_json:
-        common.talk.out(machine.dump(document))
+        common.talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif form == "markdown":
-        common.talk.out(markdown.plan(plan_, replace(view(common, session), style=plain)), newline=False)
+        common.talk.out(
+            markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
+        )
     elif form == "github":
         common.talk.out(github.plan(plan_, projects.folder_in_git(session.place.home.root)), newline=False)
     else:
-        common.talk.out(human.plan(plan_, view(common, session)), newline=False)
+        common.talk.out(human.plan(plan_, view(common, session, quote=quote)), newline=False)
         advise(common, plan_, out)
     if missing := pointers.told(session, plan_):
         common.talk.warn(missing)
@@ -120,12 +135,13 @@ def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
         replace_edited=bool(asked.get("replace_edited")),
         keep_going=bool(asked.get("keep_going")),
         prune=bool(asked.get("prune")),
+        refresh=bool(asked.get("refresh")),
         regenerate=regenerate,
     )
     return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
 
 
-def view(common: Common, session: Session, keep_going: bool = False) -> human.View:
+def view(common: Common, session: Session, keep_going: bool = False, quote: Quote | None = None) -> human.View:
     return human.View(
         name=session.place.home.root.name,
         endpoint=session.place.endpoint,
@@ -133,6 +149,7 @@ def view(common: Common, session: Session, keep_going: bool = False) -> human.Vi
         kinds=session.place.schemas.kinds,
         max_jobs=session.place.config.max_jobs,
         keep_going=keep_going,
+        quote=quote or Quote(),
         style=common.talk.style,
         verbose=common.talk.verbose,
     )

@@ -13,7 +13,7 @@ from sumesync.cli import options, wiring
 from sumesync.cli.options import Common
 from sumesync.core import paths
 from sumesync.core.decide import quoted
-from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS
+from sumesync.core.kinds import DEFAULT_KIND, PROMPT_FIELDS, Kind
 from sumesync.core.text import printable, suggest
 from sumesync.disk import atomic, git, schemas, shipped
 from sumesync.disk import project as projects
@@ -44,6 +44,7 @@ _ATTRIBUTES = (
     f"*{paths.METADATA_SUFFIX} merge=sumesync linguist-generated text eol=lf",
 )
 _LFS = tuple(f"*{suffix} filter=lfs diff=lfs merge=lfs -text" for suffix in sorted(paths.MEDIA_SUFFIXES))
+_ASSUMED = "Not documented: an assumption, like every name that is."
 _PROMPT = '"Say what to make, in words."'
 
 
@@ -167,22 +168,25 @@ def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
         raise UsageError(f"{printable(named)}: {fault}")
     if full.exists() or full.is_symlink():
         raise LocalStateError(f"{printable(named)} is there already", "edit it, or choose another name")
-    text = template(kind, known.fields, prompt)
+    if prompt is not None and "prompt" not in known.fields:
+        raise UsageError(f"{kind} has no prompt", f"write it without --prompt: sumesync new {kind} {printable(path)}")
+    text = template(known, prompt)
     atomic.write(projects.inside(place.home.root, relative), text.encode())
     if common.talk.as_json:
         common.talk.out(machine.dump({"path": relative, "kind": kind}))
     common.talk.say(f"Wrote {relative}. Edit it, then: sumesync plan")
 
 
-def template(kind: str, fields: Mapping[str, Mapping[str, Any]], prompt: str | None) -> str:
-    """A spec of ``kind``: the prompt, and every other field as a comment with its rule."""
-    import tomli_w
-
-    lines = [] if kind == DEFAULT_KIND else [f'kind = "{kind}"']
-    lines.append(tomli_w.dumps({"prompt": prompt}).strip() if prompt else f"prompt = {_PROMPT}")
-    for name, rule in fields.items():
-        if name not in PROMPT_FIELDS:
-            lines.append(f"# {name} = {_example(rule)}")
+def template(kind: Kind, prompt: str | None) -> str:
+    """A spec of ``kind``: what it must have, and every other field as a comment with its rule."""
+    lines = [f"# {kind.about}"] + ([] if kind.name == DEFAULT_KIND else [f'kind = "{kind.name}"'])
+    if "prompt" in kind.fields:
+        lines.append(f"prompt = {_toml(prompt) if prompt else _PROMPT}")
+    others = [name for name in kind.fields if name not in PROMPT_FIELDS]
+    begun = kind.required or (() if "prompt" in kind.fields else others[:1])
+    first = [name for name in others if name in begun]
+    lines += [f"{name} = {_example(kind.fields[name])}" for name in first]
+    lines += [f"# {name} = {_example(kind.fields[name])}" for name in others if name not in begun]
     lines += ["", "# [meta]", '# title = ""', "# tags = []"]
     return "\n".join(lines) + "\n"
 
@@ -192,11 +196,21 @@ def _example(rule: Mapping[str, Any]) -> str:
     allowed = rule.get("enum")
     if allowed:
         return f'"{allowed[0]}"'.ljust(8) + "  # " + ", ".join(map(str, allowed))
-    if "examples" in rule:
-        return f'"{rule["examples"][0]}"'
-    kind = rule.get("type")
-    if kind == "integer":
-        low, high = rule.get("minimum", 1), rule.get("maximum")
-        return f"{low}" + (f"  # {low} to {high}" if high else "")
-    samples = {"boolean": "true", "array": '["https://…"]'}
-    return samples.get(str(kind), '"…"') + (f"  # {rule['description']}" if "description" in rule else "")
+    low, high = rule.get("minimum", 1), rule.get("maximum")
+    said = str(rule.get("description", "")).replace(_ASSUMED, "The name is an assumption.").rstrip(".")
+    notes = [said] if said else []
+    notes += [f"{low} to {high}"] if high is not None and high < 10**6 else []
+    samples = {"integer": low, "number": low, "boolean": True, "array": ["https://…"]}
+    value = rule["examples"][0] if "examples" in rule else samples.get(str(rule.get("type")), "…")
+    return _toml(value) + (f"  # {'; '.join(notes)}" if notes else "")
+
+
+def _toml(value: Any) -> str:
+    """A value on one line: tables as TOML's inline ones."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    import tomli_w
+
+    return tomli_w.dumps({"x": value}).strip().removeprefix("x = ")

@@ -10,11 +10,12 @@ from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
+from sumesync.core import documents
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
 from sumesync.core.text import amount, count, printable
 from sumesync.errors import first_of
-from sumesync.model import Entry, EntryKey
+from sumesync.model import Entry, EntryKey, JobRecord, Output
 from sumesync.render import human, machine
 
 _STATES = {
@@ -41,11 +42,12 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
     entries = session.state.lock.entries
     talk = common.talk
     if talk.as_json:
-        talk.out(machine.dump({"specs": [_row_json(action, entries.get(action.key)) for action in plan_.actions]}))
+        rows_ = [_row_json(action, entries.get(action.key), session) for action in plan_.actions]
+        talk.out(machine.dump({"specs": rows_}))
         return
     if plan_.actions:
-        rows = [_row(action, entries.get(action.key)) for action in plan_.actions]
-        talk.out(human.table(("SPEC", "STATE", "JOB", "MEDIA"), rows, talk.style), newline=False)
+        rows = [_row(action, entries.get(action.key), session) for action in plan_.actions]
+        talk.out(human.table(("SPEC", "STATE", "JOB", "CREDITS", "MEDIA"), rows, talk.style), newline=False)
     spent = [job.credits for entry in entries.values() for job in entry.jobs if job.credits is not None]
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
@@ -58,24 +60,56 @@ def _view(common: Common, session: Session) -> human.View:
     return view(common, session)
 
 
-def _row(action: Action, entry: Entry | None) -> tuple[str, str, str, str]:
-    state = _STATES[action.verb]
+def _row(action: Action, entry: Entry | None, session: Session) -> tuple[str, str, str, str, str]:
+    state = _state(action, session)
     if action.verb is Verb.KEEP and action.edited:
         state = "edited by hand"
     elif action.reason.code is Why.SENDING:
         state = "being sent"
-    jobs = ", ".join(job.id for job in entry.jobs[-1:]) if entry else ""
-    media = ", ".join(output.path for output in entry.outputs) if entry else ""
-    return str(action.key), state, jobs or "-", media or "-"
+    jobs = ", ".join(job.id for job in _jobs(entry, session)[-1:])
+    media = ", ".join(_shown(output, entry, session) for output in entry.outputs) if entry else ""
+    cost = _cost(entry)
+    return str(action.key), state, jobs or "-", "-" if cost is None else amount(cost), media or "-"
 
 
-def _row_json(action: Action, entry: Entry | None) -> dict[str, object]:
+def _cost(entry: Entry | None) -> float | None:
+    """What the jobs of the present request cost; None where Sume told of none."""
+    told = [job.credits for job in entry.jobs if job.credits is not None] if entry else []
+    return sum(told) if told else None
+
+
+def _job(job: JobRecord) -> dict[str, object]:
+    return {"id": job.id, "state": str(job.state), "attempt": job.attempt, "credits": job.credits}
+
+
+def _state(action: Action, session: Session) -> str:
+    kind = session.place.schemas.kinds.get(action.kind)
+    if action.verb is Verb.FETCH and kind is not None and kind.document:
+        return "result missing" if action.reason.code is Why.MISSING or not kind.free else "to be searched"
+    return _STATES[action.verb]
+
+
+def _jobs(entry: Entry | None, session: Session) -> tuple[JobRecord, ...]:
+    """The jobs of an entry: a search has none, whatever stands for it in the lock."""
+    kind = session.place.schemas.kinds.get(entry.kind) if entry else None
+    return entry.jobs if entry and not (kind and kind.free) else ()
+
+
+def _shown(output: Output, entry: Entry, session: Session) -> str:
+    """The path of an output; what a document is, in a few words, and where it stands."""
+    known = session.observed.metadata.get(output.path) if output.is_document else None
+    if known is None or known.result is None:
+        return output.path
+    return f"{documents.told(entry.kind, known.result)} in {output.path}"
+
+
+def _row_json(action: Action, entry: Entry | None, session: Session) -> dict[str, object]:
+    jobs = _jobs(entry, session)
     return {
         **machine.action(action),
-        "state": _STATES[action.verb],
-        "jobs": [{"id": job.id, "state": str(job.state), "attempt": job.attempt} for job in entry.jobs]
-        if entry
-        else [],
+        "state": _state(action, session),
+        "credits": _cost(entry),
+        "jobs": [_job(job) for job in jobs],
         "media": [output.path for output in entry.outputs] if entry else [],
     }
 
@@ -129,7 +163,8 @@ def needing_a_person(plan_: Plan) -> Plan:
 
 def _what(action: Action) -> str:
     """What is out of step, in a few words: the reason says it, for a new spec the state does."""
-    return _STATES[action.verb] if action.reason.code is Why.NEW else action.reason.text
+    new = action.reason.code is Why.NEW and action.verb is not Verb.FETCH
+    return _STATES[action.verb] if new else action.reason.text
 
 
 _MENDS = {

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from sumesync.core.text import without_secrets
+from sumesync.core.text import without_keys, without_secrets
 from sumesync.errors import Exit
 
 
@@ -22,6 +22,10 @@ class Talk:
     def out(self, text: str, newline: bool = True) -> None:
         """Data. A reader who left (``| head``) is no reason to stop what is under way."""
         _write(sys.stdout, self._clean(text) + ("\n" if newline else ""))
+
+    def private(self, text: str, newline: bool = True) -> None:
+        """Data with private URLs that a person asked to see: only the key is taken out."""
+        _write(sys.stdout, without_keys(text, secrets()) + ("\n" if newline else ""))
 
     def raw(self, text: str) -> None:
         """Data that is a secret and meant to be shown: the sandbox's own key."""
@@ -45,7 +49,7 @@ class Talk:
         return click.style(text, **looks) if colours(sys.stderr) else text
 
     def _clean(self, text: str) -> str:
-        return without_secrets(text, {os.environ.get("SUME_API_KEY", "").strip(), *_hidden})
+        return without_secrets(text, secrets())
 
 
 _hidden: set[str] = set()
@@ -55,6 +59,11 @@ def hide(secret: str | None) -> None:
     """From now on nobody in this process says it: the error boundary knows it, too."""
     if secret:
         _hidden.add(secret)
+
+
+def secrets() -> set[str]:
+    """What nobody says."""
+    return {os.environ.get("SUME_API_KEY", "").strip(), *_hidden}
 
 
 def colours(stream: TextIO | None) -> bool:

@@ -30,7 +30,7 @@ from sumesync.host import SystemClock
 from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
-    from sumesync.ports import JobApi
+    from sumesync.api.client import SumeClient
 
 
 _SHORTEST_READ = 5.0
@@ -54,6 +54,14 @@ def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> P
         raise UsageError(f"{paths.CONFIG_NAME} is wrong; nothing was done", problems=problems)
     endpoint = SANDBOX if common.sandbox or config.endpoint == SANDBOX else SUME
     return Place(home, config, known, problems, endpoint)
+
+
+def around(common: Common) -> Place | None:
+    """The project, where there is one, for commands that need none: it may say that the sandbox is the endpoint."""
+    try:
+        return find(common)
+    except NoProject:
+        return None
 
 
 def look(place: Place, without_lock: bool = False) -> Session:
@@ -143,7 +151,7 @@ def holding(common: Common, home: Home, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[JobApi]:
+def connected(common: Common, place: Place | None, within: float | None = None) -> Iterator[SumeClient]:
     """The API of the endpoint that counts: the sandbox, started inside this process, or Sume. ``within``: seconds that
     a run has; no read takes longer, but each has a few."""
     if common.sandbox or (place is not None and place.endpoint == SANDBOX):

@@ -54,6 +54,7 @@ class Why(StrEnum):
     WAITING = "waiting"
     CHANGED = "changed"
     NEW = "new"
+    REFRESH = "refresh"
     OTHER_ENDPOINT = "other-endpoint"
 
 
@@ -182,6 +183,8 @@ class Policy:
     restore_edited: bool = False
     """An unchanged spec's own output takes the place of an edit again (``fetch --force``)."""
     prune: bool = False
+    refresh: bool = False
+    """Searches are made again, unchanged ones too."""
     regenerate: frozenset[str] = frozenset()
 
     def regenerates(self, key: EntryKey) -> bool:

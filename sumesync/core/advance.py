@@ -75,6 +75,12 @@ def placed(jobs: Iterable[JobRecord], outputs: Iterable[Output]) -> tuple[JobRec
     )
 
 
+def search_record(fingerprint: str, outputs: tuple[Output, ...] = ()) -> JobRecord:
+    """What stands for a search in the lock: no job, and no id that Sume knows."""
+    name = fingerprint.rpartition(":")[2][:16]
+    return JobRecord(f"search-{name}", JobState.COMPLETED, outputs=outputs)
+
+
 def _turned(earlier: Iterable[Past], key: EntryKey, now: Past) -> Entry:
     """No job of ``earlier`` is ever dropped: it goes to ``now`` or to the history, one Past a request."""
     history: dict[tuple[str, str], Past] = {}

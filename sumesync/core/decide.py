@@ -57,6 +57,10 @@ class Situation:
     metadata_stale: bool = False
     jobs: int = 1
     """How many jobs its request is paid for as."""
+    document: bool = False
+    """Its result is a document, kept in its metadata."""
+    search: bool = False
+    """It is free: nothing is submitted, and there is no job."""
 
     @property
     def current(self) -> bool:
@@ -118,6 +122,28 @@ def _invalid(s: Situation) -> Action | None:
     if not s.problems:
         return None
     return replace(_action(s, Verb.INVALID, Why.INVALID, "the spec is invalid"), problems=s.problems)
+
+
+def _search(s: Situation) -> Action | None:
+    """Free and never a job: it is made again where it is new, changed or lost, or somebody asks."""
+    if not s.search:
+        return None
+    if s.foreign_metadata:
+        return _taken(s, (s.foreign_metadata,))
+    if not s.policy.refresh and (done := _keep(s) or _move(s)):
+        return replace(done, jobs=())
+    known = s.entry is not None and s.entry.endpoint == s.policy.endpoint
+    if known and s.current:
+        code, text = Why.MISSING, "its result is missing"
+    elif known and s.entry is not None and s.origin is None:
+        fields = ", ".join(change.field for change in s.changes)
+        code, text = Why.CHANGED, f"changed: {fields}" if fields else "changed"
+    else:
+        code, text = Why.NEW, "new"
+    if s.policy.refresh and s.achieved:
+        code, text = Why.REFRESH, "you asked for it"
+    action = _action(s, Verb.FETCH, code, f"{text}; searched, free")
+    return replace(action, changes=s.changes, records=True)
 
 
 def _unknown(s: Situation) -> Action | None:
@@ -216,7 +242,7 @@ def _move(s: Situation) -> Action | None:
 
 def _not_stored(s: Situation) -> Action | None:
     """``[media] store = "none"``: an absent output is fetched when somebody asks for it."""
-    if s.policy.store != "none" or not s.achieved or not s.places or s.paid.gone:
+    if s.policy.store != "none" or s.document or not s.achieved or not s.places or s.paid.gone:
         return None
     if not s.paid.completed or (not s.current and s.origin is None):
         return None  # what no job made cannot be fetched; what this path never had is
@@ -275,9 +301,14 @@ def _retry(s: Situation) -> Action | None:
         return None
     said = ", ".join(f"{job.id} {job.state}{f': {job.error.code}' if job.error else ''}" for job in failed)
     if s.policy.retry_failed:
-        return _blocked_buy(s) or _buy(s, Why.RETRY, f"tried again because you asked; before: {said}")
-    hint = f"sumesync apply --retry-failed {quoted(str(s.wanted.key))}, or change the spec"
+        return _blocked_buy(s) or _buy(s, Why.RETRY, f"tried again because you asked{_again(s)}; before: {said}")
+    hint = f"sumesync apply --retry-failed {quoted(str(s.wanted.key))}{_again(s)}, or change the spec"
     return replace(_action(s, Verb.ATTENTION, Why.FAILED, said), hint=hint, jobs=failed)
+
+
+def _again(s: Situation) -> str:
+    """What a retry pays for where one request is several jobs: which of them is whose, Sume does not tell."""
+    return f" (pays for all {s.jobs} jobs again)" if s.jobs > 1 else ""
 
 
 def _blocked_buy(s: Situation) -> Action | None:
@@ -374,6 +405,7 @@ _ABSENT: Final = (Standing.MISSING, Standing.EDITED, Standing.TAKEN)
 
 ROWS: Final[tuple[Row, ...]] = (
     _invalid,
+    _search,
     _unknown,
     _resume,
     _keep,

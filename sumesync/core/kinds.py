@@ -46,8 +46,20 @@ class Kind:
     """Nothing is submitted and no job is made: a search."""
     inputs: Mapping[str, Takes] = field(default_factory=dict)
     """The request fields that take media: a value, or a list of values."""
+    required: tuple[str, ...] = ()
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Fields with a URL that must be at one of these hosts, or below it."""
+    ordered: tuple[tuple[str, str], ...] = ()
+    """Pairs of fields of which the first must not be beyond the second."""
+    about: str = ""
+    """The kind in a sentence, for a new spec."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """Fields that tell most about a request, for plans, each with its unit (" s" or nothing)."""
+
+    @property
+    def document(self) -> bool:
+        """Whether its result is a document, kept in the metadata."""
+        return self.media == "none"
 
     def outputs(self, request: Mapping[str, Any]) -> int:
         """How many outputs ``request`` asks for."""
@@ -82,5 +94,9 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
         jobs_field=facts.get("jobs_field"),
         free=facts.get("free", False),
         inputs={name: Takes(**takes) for name, takes in facts.get("inputs", {}).items()},
+        required=tuple(entry.get("required", ())),
+        hosts={name: tuple(hosts) for name, hosts in facts.get("hosts", {}).items()},
+        ordered=tuple((low, high) for low, high in facts.get("ordered", ())),
+        about=entry.get("description", ""),
         shown=facts.get("shown", {}),
     )

@@ -20,7 +20,7 @@ import tomli_w
 from sumesync.core import paths
 from sumesync.core.ids import is_job_id
 from sumesync.errors import LocalStateError
-from sumesync.model import SANDBOX, SUME, Entry, EntryKey, JobError, JobRecord, JobState, Lock, Output, Past
+from sumesync.model import DOCUMENT, SANDBOX, SUME, Entry, EntryKey, JobError, JobRecord, JobState, Lock, Output, Past
 
 FORMAT_VERSION: Final = 1
 _BLOCK: Final = "[[entry]]\n"
@@ -243,7 +243,9 @@ def read_output(table: dict[str, Any], where: str) -> Output:
     path, sha256 = _text(table, "path", where), _text(table, "sha256", where)
     if fault := paths.path_fault(path):
         raise LockFault(f"{where}: an output at {path!r}: {fault}", REBUILD_HINT)
-    if posixpath.splitext(path)[1].lower() not in paths.MEDIA_SUFFIXES:
+    media_type = _text(table, "media_type", where)
+    is_media = posixpath.splitext(path)[1].lower() in paths.MEDIA_SUFFIXES
+    if not (path.endswith(paths.METADATA_SUFFIX) if media_type == DOCUMENT else is_media):
         # A pull request writes this file: it must not make a licence or a source file "ours" to move or remove.
         raise LockFault(f"{where}: an output at {path!r}, which is no media file", REBUILD_HINT)
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
@@ -253,7 +255,7 @@ def read_output(table: dict[str, Any], where: str) -> Output:
         path=path,
         sha256=sha256,
         size=_number(table, "size", where),
-        media_type=_text(table, "media_type", where),
+        media_type=media_type,
     )
 
 

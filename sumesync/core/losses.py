@@ -30,8 +30,9 @@ class Ground:
 def told(action: Action, ground: Ground) -> Action:
     """``action`` with what it replaces and removes."""
     if action.verb in (Verb.MOVE, Verb.COPY) and action.twin is None:
-        replaces = [place.target for place in action.places if place.standing is Standing.ELSEWHERE]
-        sources = [place.source for place in action.places if action.verb is Verb.MOVE and place.source]
+        media = [place for place in action.places if not place.output.is_document]
+        replaces = [place.target for place in media if place.standing is Standing.ELSEWHERE]
+        sources = [place.source for place in media if action.verb is Verb.MOVE and place.source]
         removes = [source for source in sources if source not in ground.wanted_here]
     elif action.verb in _BRINGS or action.twin is not None:
         replaces = _in_the_way(action, ground)
@@ -60,7 +61,8 @@ def _in_the_way(action: Action, ground: Ground) -> list[str]:
     """Files of ours where results go. The ending of a new one is not known: all that hold its stem."""
     wanted = ground.wanted[action.key]
     if action.verb is Verb.FETCH and action.places:
-        places = [place.target for place in action.places if place.standing is not Standing.HERE]
+        media = (place for place in action.places if not place.output.is_document)
+        places = [place.target for place in media if place.standing is not Standing.HERE]
     else:
         places = list(placement.in_place(wanted, ground.outputs[action.key], ground.observed))
     return [path for path in places if (fact := ground.observed.files.get(path)) and ground.own.owns(path, fact)]
@@ -77,7 +79,7 @@ def _left_behind(action: Action, ground: Ground) -> list[str]:
             if past.fingerprint == action.fingerprint:
                 continue
             for output in (output for job in past.jobs for output in job.outputs):
-                fact = ground.observed.files.get(output.path)
+                fact = ground.observed.files.get(output.path) if not output.is_document else None
                 same = fact is not None and fact.sha256 == output.sha256 and ground.own.owns(output.path, fact)
                 others = ground.recorded.get(output.path, frozenset()) - {action.key}
                 if same and not others and output.path not in kept:

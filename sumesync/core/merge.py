@@ -100,7 +100,8 @@ def _readable(text: str | None) -> Lock | None:
 def merge_metadata_texts(base: str | None, ours: str, theirs: str) -> str | None:
     """The merged text of a metadata file; None where a side does not read. What the spec says now is written into it
     by the next apply, for free."""
-    mine, other = metadata.read(ours).entry, metadata.read(theirs).entry
+    facts = metadata.read(ours), metadata.read(theirs)
+    mine, other = (fact.entry for fact in facts)
     if mine is None or other is None or mine.key != other.key:
         return None
     merged = merge_entries(metadata.read(base).entry if base else None, mine, other)
@@ -108,11 +109,14 @@ def merge_metadata_texts(base: str | None, ours: str, theirs: str) -> str | None
         return ours
     told = ours if _request_of(mine) == _request_of(merged) else theirs
     document: dict[str, Any] = json.loads(told)
-    for name in (*past_table(mine.present), *past_table(other.present), "history"):
+    for name in (*past_table(mine.present), *past_table(other.present), "history", "result"):
         document.pop(name, None)
     document.update(past_table(merged.present))
     if merged.history:
         document["history"] = [past_table(past) for past in merged.history]
+    results = (metadata.kept(merged, fact.result) for fact in facts)
+    if (result := next((held for held in results if held is not None), None)) is not None:
+        document["result"] = result
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sumesync.core import paths
+from sumesync.core import documents, paths
 from sumesync.core.lock import LockFault, past_table, read_past
 from sumesync.core.text import without_queries
-from sumesync.model import Entry, EntryKey, Json, Wanted
+from sumesync.model import Entry, EntryKey, Json, Output, Wanted
 
 FORMAT_VERSION: Final = 1
 MAX_BYTES: Final = 16 << 20
@@ -31,6 +31,9 @@ class MetadataFact:
     entry: Entry | None = None
     take: int = 1
     request: Mapping[str, Json] | None = None
+    result: Mapping[str, Json] | None = None
+    """The document of a kind whose result is one, and its ``output``: where it stands, as the lock records it."""
+    output: Output | None = None
     blocked: bool = False
     """No file that can be read and replaced: a folder, a link."""
 
@@ -41,8 +44,17 @@ def path_of(key: EntryKey) -> str:
     return f"{stem}-{key.variant}{paths.METADATA_SUFFIX}" if key.variant else stem + paths.METADATA_SUFFIX
 
 
-def render(wanted: Wanted, entry: Entry) -> str:
-    """The text of the metadata of ``entry``, made from ``wanted``."""
+def kept(entry: Entry, result: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
+    """``result`` where it is the very document that ``entry`` stands for."""
+    if result is None or not any(output.is_document for output in entry.outputs):
+        return None
+    made = documents.output(path_of(entry.key), result)
+    return result if any(output.is_document and output.sha256 == made.sha256 for output in entry.outputs) else None
+
+
+def render(wanted: Wanted, entry: Entry, result: Mapping[str, Json] | None = None) -> str:
+    """The text of the metadata of ``entry``, made from ``wanted``. ``result``: a document, written where it is the
+    one that ``entry`` stands for."""
     document: dict[str, Any] = {"format_version": FORMAT_VERSION, "spec": entry.key.path}
     if entry.key.variant:
         document["variant"] = entry.key.variant
@@ -53,6 +65,8 @@ def render(wanted: Wanted, entry: Entry) -> str:
     document.update(past_table(entry.present))
     if entry.history:
         document["history"] = [past_table(past) for past in entry.history]
+    if (held := kept(entry, result)) is not None:
+        document["result"] = held
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -94,13 +108,27 @@ def read(text: str) -> MetadataFact:
     except LockFault:
         return MetadataFact(digest(text), ours="spec" in document and "fingerprint" in document)
     take, request = document.get("take"), document.get("request")
+    result, output = _result(document.get("result"), path_of(entry.key))
     return MetadataFact(
         digest(text),
         ours=True,
         entry=entry,
         take=take if isinstance(take, int) else 1,
         request=request if isinstance(request, dict) else None,
+        result=result,
+        output=output,
     )
+
+
+def _result(value: object, path: str) -> tuple[dict[str, Json] | None, Output | None]:
+    """The document of a metadata file; none where it is none that we could write again (1e999, half a character)."""
+    if not isinstance(value, dict):
+        return None, None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+        return value, documents.output(path, value)
+    except (ValueError, RecursionError):
+        return None, None
 
 
 def _no_constant(name: str) -> None:

@@ -39,7 +39,7 @@ class Outcome:
     """What the jobs that completed in this run cost, as far as Sume told."""
     interrupted: bool = False
     refused: Trouble | None = None
-    """Local state that could not be written: the run stopped there."""
+    """Why the run stopped: local state that could not be written, or the budget."""
 
     def codes(self) -> set[Exit]:
         codes: set[Exit] = set()

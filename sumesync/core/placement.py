@@ -101,16 +101,26 @@ def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
 def paths_of_interest(
     wanted: Iterable[Wanted], lock: Lock, facts: Iterable[Fact], paid: Mapping[str, Paid]
 ) -> set[str]:
-    """Every path whose bytes the plan may ask about."""
-    found = {output.path for fact in facts for output in fact.job.outputs}
+    """Every path whose bytes the plan may ask about. Documents are no files of their own: metadata tell of them."""
+    known = [output for fact in facts for output in fact.job.outputs]
     for _, past in pasts(lock):
-        found.update(output.path for job in past.jobs for output in job.outputs)
-        found.update(output.path for output in past.accepted)
+        known += [output for job in past.jobs for output in job.outputs]
+        known += past.accepted
+    found = {output.path for output in known if not output.is_document}
     for variant in wanted:
-        known = paid.get(variant.fingerprint)
-        for output in known.every_output if known else ():
-            found.add(target_of(variant, output.index, suffix_of(output.path)))
+        made = paid[variant.fingerprint].every_output if variant.fingerprint in paid else ()
+        media = (output for output in made if not output.is_document)
+        found.update(target_of(variant, output.index, suffix_of(output.path)) for output in media)
     return found
+
+
+def documents(known: Mapping[str, metadata.MetadataFact]) -> dict[str, FileFact]:
+    """Where documents stand, as facts like those of files: each in its metadata, by its own hash."""
+    return {
+        path: FileFact(FileKind.FILE, fact.output.sha256, fact.output.size)
+        for path, fact in known.items()
+        if fact.output is not None
+    }
 
 
 def place(
@@ -144,9 +154,26 @@ def _outputs(key: EntryKey, paid: Paid, origin: EntryKey | None, blessed: bool) 
     return made or (next(others, ()) if blessed else ())
 
 
+def _place_document(
+    wanted: Wanted, output: Output, mine: Output | None, files: Mapping[str, FileFact], own: Ours
+) -> Placed:
+    """Its metadata have it, or another's in the project, or it is fetched: what a person makes of it is no media file
+    that could be lost. Of one that was fetched anew for another spec or branch, this entry's own counts."""
+    output = mine if mine is not None and mine.is_document else output
+    target = metadata.path_of(wanted.key)
+    if _same(files.get(target), output):
+        return Placed(output, target, Standing.HERE, target)
+    sources = own.standing.get(output.sha256, ())
+    if sources:
+        return Placed(output, target, Standing.ELSEWHERE, output.path if output.path in sources else sources[0])
+    return Placed(output, target, Standing.MISSING)
+
+
 def _place(
     wanted: Wanted, output: Output, mine: Output | None, files: Mapping[str, FileFact], own: Ours, paid: Paid
 ) -> Placed:
+    if output.is_document:
+        return _place_document(wanted, output, mine, files, own)
     if mine is not None:
         output = replace(output, path=mine.path)  # another spec of the same request has it elsewhere
     target = target_of(wanted, output.index, suffix_of(output.path))
@@ -207,7 +234,7 @@ def edited(outputs: Iterable[Output], observed: Observed, own: Ours) -> tuple[st
     """Those of ``outputs`` where bytes stand that are not ours to replace."""
     found = []
     for output in outputs:
-        fact = observed.files.get(output.path)
+        fact = observed.files.get(output.path) if not output.is_document else None
         if fact is not None and not own.owns(output.path, fact):
             found.append(output.path)
     return tuple(found)

@@ -157,8 +157,14 @@ class _View:
         asked = ((path, self.observed.files.get(path)) for path in self.own.committed)
         return frozenset(path for path, fact in asked if fact and self.own.unproven(path, fact))
 
+    def free(self, kind: str) -> bool:
+        known = self.kinds.get(kind)  # a newer version's lock may name others
+        return known is not None and known.free
+
     def outputs(self, wanted: Wanted) -> int:
-        return self.kinds[wanted.kind].outputs(wanted.request)
+        """How many media files a variant makes: a document is none."""
+        kind = self.kinds[wanted.kind]
+        return 0 if kind.document else kind.outputs(wanted.request)
 
 
 def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
@@ -258,6 +264,8 @@ def _situation(
         changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
         metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
         jobs=view.kinds[wanted.kind].jobs(wanted.request),
+        document=view.kinds[wanted.kind].document,
+        search=view.kinds[wanted.kind].free,
     )
 
 
@@ -277,7 +285,8 @@ def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
 
 
 def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -> bool:
-    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry))
+    result = before.result if before else None
+    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry, result))
 
 
 def _shown(entry: Entry) -> tuple[Output, ...]:
@@ -391,14 +400,15 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
         standing = tuple(
             output.path
             for output in entry.outputs
-            if (fact := view.observed.files.get(output.path))
+            if not output.is_document
+            and (fact := view.observed.files.get(output.path))
             and fact.kind is not FileKind.OTHER
             and fact.sha256 == output.sha256
             and fact.sha256 in view.own.hashes
         )
         unproven = tuple(path for path in standing if view.own.unproven(path, view.observed.files[path]))
         known = [view.paid[past.fingerprint] for past in entry.pasts if past.fingerprint in view.paid]
-        in_flight = any(paid.in_flight for paid in known)
+        in_flight = any(paid.in_flight and not view.free(paid.kind) for paid in known)
         yield Orphan(key, tuple(p for p in standing if p not in unproven), in_flight, unproven)
 
 
@@ -410,6 +420,8 @@ def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
     ours.update(job_id for s in view.state.journal if s.lineage == view.state.lock.lineage for job_id in s.job_ids)
     for fingerprint in sorted(view.paid):
         paid = view.paid[fingerprint]
+        if view.free(paid.kind):
+            continue  # no job exists at Sume, whatever the lock says
         yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours - waited)
 
 

@@ -57,12 +57,13 @@ def being_sent(submissions: Iterable[Submission], since: float | None) -> tuple[
     )
 
 
-def facts_of(submission: Submission) -> tuple[Fact, ...]:
-    """The ledger's facts of an accepted submission."""
+def facts_of(submission: Submission, credits_: float | None = None) -> tuple[Fact, ...]:
+    """The ledger's facts of an accepted submission. ``credits_``: what the answer said that all its jobs cost."""
+    each = share(credits_, len(submission.job_ids))
     return tuple(
         Fact(
             submission.fingerprint,
-            JobRecord(job_id, JobState.ACCEPTED, submission.attempt),
+            JobRecord(job_id, JobState.ACCEPTED, submission.attempt, each),
             submission.kind,
             submission.entry,
             submission.workspace,
@@ -71,6 +72,11 @@ def facts_of(submission: Submission) -> tuple[Fact, ...]:
         )
         for job_id in submission.job_ids
     )
+
+
+def share(credits_: float | None, jobs: int) -> float | None:
+    """Of what several jobs cost together, each one's: evenly, until the job itself tells."""
+    return credits_ / jobs if credits_ is not None and jobs else None
 
 
 def lost(job: JobRecord) -> JobRecord:

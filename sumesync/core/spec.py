@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from sumesync.core import chain, inputs, matrix, paths
+from sumesync.core import chain, inputs, matrix, paths, rules
 from sumesync.core.chain import Draft
 from sumesync.core.config import Config, Schemas
 from sumesync.core.document import NOTHING, Document, Found, PromptFile, Variant, variant_of
@@ -148,6 +148,7 @@ def _variant_findings(
         yield Finding(("prompt_file",), f"prompt_file: {variant.prompt_fault}", "prompt files stay inside the project")
     prompt = None if variant.prompt_fault else found.prompts.get(variant.prompt_path)
     yield from _prompt_findings(table, kind, prompt)
+    yield from rules.whole(table, variant.request, kind)
     if variant.combination.name:
         yield from _name_findings(spec.path, variant)
     for ask in variant.asks:

@@ -29,6 +29,7 @@ _URL = re.compile(
 # Without "//" before it: www.example.com/x?sig=…, x.png?token=….
 _BARE_QUERY = re.compile(r"""(?<=[^\s"'<>\\])\?[\w.%~\[\]\-]{1,100}=""" + _TAIL, re.IGNORECASE)
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.\-]{0,19}://)[^\s/@\"'<>]+@", re.IGNORECASE)
+_FILE_NAME = re.compile(r"[\w.%~()+,=@ -]{1,80}\.[A-Za-z0-9]{1,8}")
 _KEY = re.compile(r"sume_(?:live|test|sandbox)_[A-Za-z0-9_\-]+")
 _BEARER = re.compile(r"(bearer\s+)[A-Za-z0-9._~+/\-]+=*", re.IGNORECASE)
 
@@ -68,17 +69,33 @@ def without_signed_urls(text: str) -> str:
     return without_queries(_URL.sub(host, text))
 
 
+def short_urls(text: str) -> str:
+    """``text`` with every URL in it as its host and file name: ``media.sume.so/…/take.mp4``."""
+
+    def short(match: re.Match[str]) -> str:
+        plain = match[1].replace("\\/", "/")
+        host, _, path = plain.partition("//")[2].rpartition("@")[2].partition("/")
+        name = path.rpartition("/")[2]
+        return "/".join(filter(None, (host, "…" if path else "", name if _FILE_NAME.fullmatch(name) else "")))
+
+    return _URL.sub(short, text)
+
+
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` as it may be shown or kept: no URL queries, no API key, none of ``secrets`` in any
     encoding that an error message is likely to quote (see ``forms_of``)."""
+    return without_queries(without_keys(text, secrets))
+
+
+def without_keys(text: str, secrets: Iterable[str] = ()) -> str:
+    """``text`` without API keys and ``secrets``; of its URLs the queries stay, where a person asked to see them."""
     for secret in secrets:
         if len(secret) >= 6:  # shorter ones would blank ordinary words
             forms, found = _forms(secret)
             low = text.lower()
             if any(form in low for form in forms):  # a hundred times faster than the expression
                 text = found.sub("[secret]", text)
-    text = _KEY.sub("[key]", _BEARER.sub(r"\1[key]", text))
-    return without_queries(text)
+    return _KEY.sub("[key]", _BEARER.sub(r"\1[key]", text))
 
 
 @functools.lru_cache(maxsize=64)

@@ -42,7 +42,7 @@ _TYPES = {
     datetime.date: "a date",
     datetime.time: "a time",
 }
-_SCHEMA_TYPES = {
+SCHEMA_TYPES = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -146,7 +146,7 @@ def type_name(value: Any) -> str:
 
 
 def _type(name: str, error: ValidationError) -> tuple[str, str]:
-    wanted = _SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
+    wanted = SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
     got = type_name(error.instance)
     hint = "write it without quotes" if isinstance(error.instance, str) and "number" in wanted else ""
     return f"{name} is {got}; it must be {wanted}", hint

@@ -16,7 +16,7 @@ from sumesync.core.media import lfs_pointer
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
-from sumesync.core.placement import paths_of_interest, suffix_of
+from sumesync.core.placement import documents, paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
@@ -34,10 +34,10 @@ def observe(root: Path, project: Project, state: State, endpoint: str) -> Observ
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
     files = {path: fact for path in sorted(asked) if (fact := look(root, path)) is not None}
-    documents = {metadata.path_of(wanted.key) for wanted in project.wanted}
-    documents |= {metadata.path_of(key) for key in state.lock.entries}
-    found = {path: known for path in sorted(documents) if (known := read_metadata(root, path)) is not None}
-    return Observed(files, names, found)
+    described = {metadata.path_of(wanted.key) for wanted in project.wanted}
+    described |= {metadata.path_of(key) for key in state.lock.entries}
+    found = {path: known for path in sorted(described) if (known := read_metadata(root, path)) is not None}
+    return Observed(files | documents(found), names, found)
 
 
 def look(root: Path, path: str) -> FileFact | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sumesync.core import cost
 from sumesync.core.action import Action, Orphan, Plan, Verb
+from sumesync.core.cost import Quote
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
 from sumesync.core.outcome import Outcome
@@ -29,6 +31,7 @@ _MARKS: dict[Verb, tuple[str, str]] = {
 }
 # Beyond so many of one sort a list is no longer read; so many of them are shown then.
 _MANY, _SOME = 60, 20
+_BASES = 8
 _FEW = 4
 """So many variants of one spec are shown one by one."""
 
@@ -45,6 +48,7 @@ class View:
     style: Style = plain
     verbose: bool = False
     keep_going: bool = False
+    quote: Quote = field(default_factory=Quote)
 
 
 def plan(plan_: Plan, view: View) -> str:
@@ -140,12 +144,11 @@ def _action(action: Action, view: View, width: int) -> list[str]:
     mark, colour = _MARKS[action.verb]
     wanted = view.wanted.get(action.key)
     what = what_of(wanted, view.kinds) if wanted and (action.pays or view.verbose) else ""
-    reason = action.reason.text
+    reason, price = action.reason.text, _price(action, view.quote)
     if action.verb is Verb.INVALID:
         reason = count(len(action.problems), "problem")
-    lines = [
-        _line(mark, str(action.verb), str(action.key), " · ".join(filter(None, (what, reason))), colour, view, width)
-    ]
+    told = " · ".join(filter(None, (what, reason, price)))
+    lines = [_line(mark, str(action.verb), str(action.key), told, colour, view, width)]
     lines += [f"      {from_to(change, view.style)}" for change in action.changes]
     lines += [f"      {line}" for line in losses(action)]
     if action.hint:
@@ -161,11 +164,20 @@ def _line(mark: str, verb: str, name: str, text: str, colour: str, view: View, w
 def what_of(wanted: Wanted, kinds: Kinds) -> str:
     """``video 9:16 6 s 720p``: the kind and what tells most about it."""
     values = []
-    for field, unit in kinds[wanted.kind].shown.items():
-        value = wanted.request.get(field)
+    for name, unit in kinds[wanted.kind].shown.items():
+        value = wanted.request.get(name)
+        if isinstance(value, list):
+            value = f"{value[0]}{f' +{len(value) - 1}' if len(value) > 1 else ''}" if value else None
         if value is not None:
             values.append(printable(str(value), 20) + unit)
     return " ".join([wanted.kind, *values])
+
+
+def _price(action: Action, quote: Quote) -> str:
+    estimate = quote.estimates.get(action.key)
+    if estimate is None:
+        return ""
+    return "cost unknown" if estimate.credits is None else f"about {amount(estimate.credits)} credits"
 
 
 def losses(action: Action) -> Iterator[str]:
@@ -194,6 +206,7 @@ def summary(plan_: Plan, view: View) -> str:
     invalid, waiting = len(plan_.of(Verb.INVALID)), len(plan_.of(Verb.ATTENTION))
     edited = sum(bool(action.edited) for action in plan_.actions)
     lines = [_to_do(plan_, view, bool(plan_.orphans or plan_.collects or invalid or waiting or edited))]
+    lines += _cost(view)
     if invalid:
         left = "the others are submitted" if view.keep_going else "nothing is submitted (--keep-going: the rest is)"
         lines.append(view.style(f"{count(invalid, 'spec')} invalid: {left}.", fg="red"))
@@ -220,6 +233,28 @@ def summary(plan_: Plan, view: View) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def _cost(view: View) -> Iterator[str]:
+    """What it is likely to cost, by what, and what there is."""
+    quote, style = view.quote, view.style
+    if words := cost.in_words(quote.total):
+        yield words
+        shown = quote.total.basis if view.verbose else quote.total.basis[:_BASES]
+        yield from (style(f"  {basis}", dim=True) for basis in shown)
+        if left := len(quote.total.basis) - len(shown):
+            yield style(f"  and {left} more (--verbose shows all)", dim=True)
+    if words and (told := balance(quote)):
+        yield told
+    if quote.short:
+        yield style("What is known of the cost is more than the balance.", fg="yellow")
+
+
+def balance(quote: Quote) -> str:
+    """``Balance: 9,884 credits; 8 jobs at once.`` "" where neither is known."""
+    parts = [f"{amount(quote.balance)} credits"] if quote.balance is not None else []
+    parts += [f"{count(quote.capacity, 'job')} at once"] if quote.capacity is not None else []
+    return f"Balance: {'; '.join(parts)}." if parts else ""
 
 
 def _to_do(plan_: Plan, view: View, other: bool) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sumesync.core.action import Action, Plan
+from sumesync.core.cost import Estimate, Quote
 from sumesync.core.metadata import clean
 from sumesync.core.outcome import Outcome
 from sumesync.errors import Problem, SumesyncError
@@ -20,24 +21,28 @@ FORMAT_VERSION = 1
 
 def dump(document: dict[str, Any]) -> str:
     """One document, ready to print."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def line(document: dict[str, Any]) -> str:
     """One event, on one line."""
-    return _escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
+    return escaped(json.dumps({"format_version": FORMAT_VERSION, **document}, ensure_ascii=False))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """What a terminal would obey or cannot show (C1 controls, bidi marks, half a pair) as JSON's own escapes."""
     return re.sub(r"[^\n -~]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text)
 
 
-def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
-    """A plan, by ``plan.schema.json``. The same state gives the same document."""
+def plan(plan_: Plan, endpoint: str, quote: Quote | None = None) -> dict[str, Any]:
+    """A plan, by ``plan.schema.json``. The same state gives the same document, but for what Sume is asked."""
+    quote = quote or Quote()
     return {
         "endpoint": endpoint,
         "paid_jobs": plan_.pays,
+        "estimate": _estimates(plan_, quote),
+        "balance": quote.balance,
+        "capacity": quote.capacity,
         "summary": _summary(plan_),
         "actions": [action(item) for item in plan_.actions],
         "orphans": [
@@ -60,6 +65,20 @@ def plan(plan_: Plan, endpoint: str) -> dict[str, Any]:
         "other_endpoint": plan_.other_endpoint,
         **({"left_alone": away} if (away := list(_left_alone(plan_))) else {}),
     }
+
+
+def _estimates(plan_: Plan, quote: Quote) -> dict[str, Any] | None:
+    """None where the plan was not quoted."""
+    if plan_.pays and not quote.estimates:
+        return None
+    each = [{**key(of), **_estimate(estimate)} for of, estimate in sorted(quote.estimates.items())]
+    return {**_estimate(quote.total), "actions": each}
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    """What is not known is null, never 0."""
+    known = None if estimate.unknown and not estimate.priced else estimate.known
+    return {"credits": known, "unknown_jobs": estimate.unknown, "basis": list(estimate.basis)}
 
 
 def _left_alone(plan_: Plan) -> Iterator[dict[str, Any]]:
@@ -129,9 +148,13 @@ def problem(item: Problem) -> dict[str, Any]:
     return {"path": item.path, "line": item.line, "column": item.column, "what": item.what, "hint": item.hint}
 
 
+# Money that came or went since a plan was saved does not change what it would do.
+_NOT_DIGESTED = frozenset({"digest", "options", "format_version", "estimate", "balance", "capacity"})
+
+
 def digest(document: dict[str, Any], options: dict[str, Any]) -> str:
     """Of a plan document and the options that it was made with: two plans that would do the same have the same."""
-    kept = {name: value for name, value in document.items() if name not in ("digest", "options", "format_version")}
+    kept = {name: value for name, value in document.items() if name not in _NOT_DIGESTED}
     return hashlib.sha256(json.dumps([kept, options], sort_keys=True).encode()).hexdigest()
 
 

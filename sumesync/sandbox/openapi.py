@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sumesync.model import Json
-from sumesync.sandbox import uploads
+from sumesync.sandbox import library, uploads
 from sumesync.sandbox.kinds import KINDS, Field, Kind
 from sumesync.sandbox.settings import Idempotency, Settings
 
@@ -15,12 +15,40 @@ _SPECIAL: Mapping[str, Mapping[str, Json]] = {
     "uploaded_url": {"type": "string", "format": "uri"},
     "upload_id": {"type": "string"},
 }
-_READS = ("/me", "/credits", "/jobs", "/jobs/{id}", "/jobs/{id}/result")
+_PAGED: dict[str, Json] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": library.LIMIT},
+    "cursor": {"type": "string"},
+}
+_SPAN: dict[str, Json] = {"type": "number", "minimum": 0}
+_FILTERS: dict[str, Json] = {
+    "search_mode": {"type": "string", "enum": list(library.MODES)},
+    "source_type": {"type": "string", "enum": list(library.SOURCE_TYPES)},
+    "segment_type": {"type": "string", "enum": list(library.SEGMENT_TYPES)},
+    "sort": {"type": "string", "enum": list(library.SORTS)},
+    "cta_present": {"type": "boolean"},
+    "min_duration_seconds": _SPAN,
+    "max_duration_seconds": _SPAN,
+    **_PAGED,
+}
+READS: dict[str, dict[str, Json]] = {
+    "/me": {},
+    "/credits": {},
+    "/brand": {},
+    "/brand/current": {},
+    "/avatars": {},
+    "/avatars/{id}": {},
+    "/assets": {name: _FILTERS.get(name, {"type": "string"}) for name in library.FILTERS},
+    "/assets/{id}": {},
+    "/jobs": {**_PAGED, "type": {"type": "string"}, "status": {"type": "string"}},
+    "/jobs/{id}": {},
+    "/jobs/{id}/result": {},
+}
+"""Every route that is read, with the schemas of its query."""
 
 
 def document(settings: Settings, server: str) -> dict[str, Json]:
     """OpenAPI 3.1. It declares Idempotency-Key only where the settings honour it."""
-    paths: dict[str, dict[str, Json]] = {route: {"get": _operation(route)} for route in _READS}
+    paths: dict[str, dict[str, Json]] = {route: {"get": _operation(route)} for route in READS}
     for kind in KINDS.values():
         paths.setdefault(kind.route, {})["post"] = _create(kind, settings)
     presign: dict[str, Json] = {"operationId": "presign_upload", "requestBody": _body(uploads.FIELDS)}
@@ -36,10 +64,7 @@ def document(settings: Settings, server: str) -> dict[str, Json]:
 
 
 def _operation(route: str) -> dict[str, Json]:
-    parameters: list[Json] = [
-        {"name": name, "in": "query", "schema": {"type": "string"}}
-        for name in (("limit", "cursor", "type", "status") if route == "/jobs" else ())
-    ]
+    parameters: list[Json] = [{"name": name, "in": "query", "schema": schema} for name, schema in READS[route].items()]
     if "{id}" in route:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     return {"parameters": parameters, "responses": {"200": {"description": "OK"}}}

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sumesync.errors import SumesyncError
 from sumesync.model import Json
-from sumesync.sandbox import kinds, openapi, uploads, validate
+from sumesync.sandbox import kinds, library, openapi, uploads, validate
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer, refusal_answer
 from sumesync.sandbox.faults import NO_EFFECTS, Effects
 from sumesync.sandbox.jobs import Job
@@ -46,6 +46,7 @@ class Api:
             ("GET", _RESULT, self._result),
             ("GET", re.compile(re.escape("/openapi.json")), self._openapi),
             ("POST", re.compile(re.escape("/uploads/presign")), self._presign),
+            *library.Library(world, self._signed).routes,
             *(("POST", re.compile(re.escape(kind.route)), self._create) for kind in kinds.KINDS.values()),
         ]
 
@@ -250,6 +251,8 @@ class Media:
             raise Refusal(403, "The URL has expired or its signature is wrong.")
         if upload_id := uploads.id_of(request.path):
             return self._uploaded(self._world.upload(upload_id))
+        if (drawn := library.piece(request.path)) is not None:
+            return Response(200, self._world.shelf.fetch(*drawn), drawn[1].media_type)
         job = self._world.job(match["id"])
         piece = kinds.of(job.kind).piece(job.body, match["piece"])
         if piece is None or job.gone:

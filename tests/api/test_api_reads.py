@@ -329,6 +329,11 @@ READS: list[tuple[str, Callable[[SumeClient], object]]] = [
     ("the jobs", lambda c: c.list_jobs()),
     ("this job", lambda c: c.job("job_1")),
     ("the result of this job", lambda c: c.result("job_1")),
+    ("the assets", lambda c: c.scenes({})),
+    ("this asset", lambda c: c.scene("asset_1")),
+    ("the avatars", lambda c: c.avatars()),
+    ("this avatar", lambda c: c.avatar("av_1")),
+    ("a brand", lambda c: c.brand()),
 ]
 ADDRESS = "check SUME_API_BASE_URL"
 

@@ -163,7 +163,8 @@ def test_a_deep_answer_that_still_parses_is_read() -> None:
 # --- anything at all ------------------------------------------------------------------------------
 
 _WORDS = """id job job_id jobs job_ids data object status state type kind error code message details errors
-    url image_url urls images credits cost usage remaining concurrency limit plan user workspace api_key scopes
+    url image_url urls images avatar capabilities credits cost usage remaining concurrency limit plan user workspace
+    api_key scopes
     next_cursor has_more pagination request_id paths post parameters $ref path upload upload_id upload_url
     required_headers name value method media_url"""
 _NAMES = st.sampled_from(_WORDS.split())
@@ -188,6 +189,11 @@ READERS: list[Callable[[Any], object]] = [
     wire.read_account,
     wire.read_credits,
     wire.read_presigned,
+    wire.scene_page,
+    wire.scene,
+    wire.avatar_page,
+    wire.avatar,
+    wire.brand,
     lambda value: wire.job_view(value, "job_1"),
     lambda value: declares_header(value, "/images/generations"),
 ]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from sumesync.answers import (
     Accepted,
@@ -33,6 +34,7 @@ from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, paths, placement, request, schedule
 from sumesync.core.action import Observed, Plan, Policy
+from sumesync.core.budget import Budget
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
@@ -188,6 +190,11 @@ class FakeSume:
     """Raised by the next presigns, one each."""
     wrong: list[str] = field(default_factory=list)
     """What a create named that it may not."""
+    document: Mapping[str, Json] | None = None
+    """What every result is, where it is no media."""
+
+    balance: Callable[[], float | None] = lambda: 100.0
+    library: FakeLibrary = field(default_factory=lambda: FakeLibrary())
 
     origin = "http://127.0.0.1:1/api/v1"
 
@@ -229,13 +236,14 @@ class FakeSume:
         self.fuse.burn("put", whole)
 
     def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
-        return ScenePage(())
+        return self.library.scenes(query, cursor)
 
     def account(self) -> Account:
         return Account("ws_1")
 
     def credits(self) -> Credits:
-        return Credits(100.0, 4)
+        self.requests.append("credits")
+        return Credits(self.balance(), 4)
 
     def declares_idempotency(self, route: str) -> bool:
         return self.idempotent
@@ -277,6 +285,8 @@ class FakeSume:
         self.requests.append("result")
         if job_id in self.gone:
             raise ApiError("not found", status=404)
+        if self.document is not None:
+            return JobResult((), document={"job": job_id, **self.document})
         return JobResult((f"https://media/{job_id}?at={self.clock.at}",))
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
@@ -287,6 +297,22 @@ class FakeSume:
         job = next(job for job in self.jobs if job.id == job_id)
         write(media_of(job))
         return "image/png"
+
+
+@dataclass
+class FakeLibrary:
+    """The scenes that Sume has. ``pages`` of scenes, each with the cursor after it."""
+
+    pages: dict[str | None, ScenePage] = field(default_factory=dict)
+    asked: list[tuple[dict[str, str], str | None]] = field(default_factory=list)
+    broken: list[ApiError] = field(default_factory=list)
+    """Raised by the next searches, one each."""
+
+    def scenes(self, query: Mapping[str, str], cursor: str | None = None) -> ScenePage:
+        self.asked.append((dict(query), cursor))
+        if self.broken:
+            raise self.broken.pop(0)
+        return self.pages.get(cursor, ScenePage(()))
 
 
 def media_of(job: FakeJob) -> bytes:
@@ -507,12 +533,13 @@ class Desk:
     clock: HandClock = field(default_factory=HandClock)
     disk: Disk = field(default_factory=Disk)
     sume: FakeSume = field(init=False)
+    library: FakeLibrary = field(default_factory=FakeLibrary)
     stopping: bool = False
     ordered: bool = True
     """Whether the plan says what its purchases come after."""
 
     def __post_init__(self) -> None:
-        self.sume = FakeSume(self.clock)
+        self.sume = FakeSume(self.clock, library=self.library)
 
     def state(self) -> State:
         stores = MemoryStores(self.disk, Fuse())
@@ -527,7 +554,9 @@ class Desk:
         for path in files:
             names.setdefault(paths.parent(path), set()).add(path.rpartition("/")[2])
         known = {path: metadata.read(text) for path, text in self.disk.texts.items()}
-        return Observed(files, {folder: frozenset(found) for folder, found in names.items()}, known)
+        return Observed(
+            files | placement.documents(known), {folder: frozenset(found) for folder, found in names.items()}, known
+        )
 
     def plan(self, policy: Policy | None = None) -> Plan:
         project = Project(tuple(self.specs), spec_paths=frozenset(spec.key.path for spec in self.specs))
@@ -553,6 +582,8 @@ class Desk:
         wait: bool = True,
         deadline: float | None = None,
         since: float | None = None,
+        budget: Budget | None = None,
+        prices: Mapping[EntryKey, float] = MappingProxyType({}),
     ) -> tuple[Outcome, Telling]:
         """A run, from the look at the disk to the end. Raises Crash where the fuse blows."""
         fuse = fuse or Fuse()
@@ -591,6 +622,8 @@ class Desk:
             deadline=deadline,
             since=since,
             stopping=lambda: self.stopping,
+            budget=budget,
+            prices=prices,
         )
         Loop(task, tools, outcome).run()
         return outcome, telling

@@ -131,13 +131,16 @@ def test_media_that_are_redirected_to_a_forbidden_place_are_refused(make: Maker,
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("path", ["/me", "/jobs", "/jobs/job_1", "/jobs/job_1/result"])
+@pytest.mark.parametrize("path", ["/me", "/jobs", "/jobs/job_1", "/jobs/job_1/result", "/assets", "/avatars", "/brand"])
 def test_the_api_redirects_nobody_and_the_key_goes_nowhere(path: str, status: int) -> None:
     reads: dict[str, Callable[[Any], object]] = {
         "/me": lambda client: client.account(),
         "/jobs": lambda client: client.list_jobs(),
         "/jobs/job_1": lambda client: client.job("job_1"),
         "/jobs/job_1/result": lambda client: client.result("job_1"),
+        "/assets": lambda client: client.scenes({}),
+        "/avatars": lambda client: client.avatars(),
+        "/brand": lambda client: client.brand(),
     }
     with serving(answering(http(200, b"{}"))) as elsewhere:
         moved = http(status, Location=f"{elsewhere.url}/steal")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sumesync.core.action import Change, Plan, Standing, Verb, Why
+from sumesync.core.advance import search_record
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.plan import only
 from sumesync.errors import Exit, Problem
@@ -92,11 +93,21 @@ class Row:
     pending: bool = field(default=True)
 
 
+SEARCH = wanted("clips.sume.toml", kind="asset-search", q="hands")
 PAIR = wanted(HERO_PATH, image_count=2)
 PAIR_OUTPUTS = (*HERO_JOB.outputs, output("launch/hero-2.png", "2", 2))
 HALF_GONE = entry(PAIR, replace(HERO_GONE, outputs=PAIR_OUTPUTS))
 ONLY_BLESSED_PAIR = entry(PAIR, accepted=PAIR_OUTPUTS)
 ROWS = [
+    # A search is free, and made again when asked for: test_documents.py has its rows
+    Row(
+        "a search that is asked for again",
+        {"entries": [entry(SEARCH, search_record(SEARCH.fingerprint))], "refresh": True},
+        Verb.FETCH,
+        Why.REFRESH,
+        specs=(SEARCH,),
+        path="clips.sume.toml",
+    ),
     # 1: invalid
     Row("a broken spec", {"problems": [BROKEN]}, Verb.INVALID, Why.INVALID, specs=()),
     Row(

@@ -18,6 +18,7 @@ from sumesync.core.text import (
     count,
     forms_of,
     printable,
+    short_urls,
     suggest,
     without_queries,
     without_secrets,
@@ -282,3 +283,20 @@ def test_forms_too_short_to_tell_from_words_are_left_out() -> None:
     assert forms_of("abc") == {"616263", "%61%62%63", r"\u0061\u0062\u0063"}
     assert "abcdef" in forms_of("abcdef")
     assert "key\udce9key" in forms_of("key\udce9key")  # an environment variable with a byte that is no UTF-8
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://media.sume.so/ws_1/a/take.mp4?X-Sig=1#f", "media.sume.so/…/take.mp4"),
+        ("see https://m.example/a.png and //m.example/x/b.png", "see m.example/…/a.png and m.example/…/b.png"),
+        ("https://user:pw@m.example/x/objects", "m.example/…"),
+        ("https://m.example", "m.example"),
+        ("https://m.example/", "m.example"),
+        (r"https:\/\/m.example\/x\/b.png?sig=1", r"m.example/…/b.png"),
+        ("https://m.example/" + "a" * 200 + ".png", "m.example/…"),
+        ("no URL, 3/4 of it", "no URL, 3/4 of it"),
+    ],
+)
+def test_urls_are_shown_short(text: str, shown: str) -> None:
+    assert short_urls(text) == shown

@@ -15,18 +15,20 @@ from pathlib import Path
 
 from sumesync.api import wire
 from sumesync.cli.plan import read_saved
-from sumesync.core import lock, metadata, toml
+from sumesync.core import contract, lock, metadata, toml
 from sumesync.core.config import Config, read_config
 from sumesync.core.document import PromptFile
 from sumesync.core.inputs import InputFile
 from sumesync.core.locate import Locator
 from sumesync.core.request import body, urls
-from sumesync.core.text import printable, without_queries, without_secrets
+from sumesync.core.text import printable, short_urls, without_queries, without_secrets
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
 from sumesync.errors import LocalStateError, Problem, SumesyncError, UsageError
 from sumesync.model import SUME, Entry, EntryKey, Fact, JobRecord, JobState, Lock, Output, Step, Submission, Wanted
 from sumesync.render import human, machine
+from sumesync.sandbox import openapi as sandbox_openapi
+from sumesync.sandbox.settings import Settings
 from tests.builders import SCHEMAS, picture, read, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,6 +154,7 @@ def locate(data: bytes) -> None:
 def any_text(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     printable(text)
+    _one_line(short_urls(text)[:600])
     if without_queries(without_queries(text)) != without_queries(text):
         raise Finding("a query was left")
     if SECRET in without_secrets(f"{text}{SECRET}", [SECRET]):
@@ -195,6 +198,11 @@ def answer(data: bytes) -> None:
         wire.job_view,
         wire.job_page,
         wire.job_result,
+        wire.scene_page,
+        wire.scene,
+        wire.avatar_page,
+        wire.avatar,
+        wire.brand,
         wire.read_account,
         wire.read_credits,
         wire.read_presigned,
@@ -207,6 +215,31 @@ def answer(data: bytes) -> None:
             machine.line({"found": repr(found)})
     wire.declares_header(value, "/images/generations", "/api/v1")
     return None
+
+
+def openapi(data: bytes) -> None:
+    """The body of ``/openapi.json``, kept, read again, and held against a request."""
+    try:
+        document = wire.parse(data)
+    except wire.Unreadable as fault:
+        return _fit(fault)
+    wire.declares_header(document, "/images/generations", "/api/v1")
+    for finding in contract.differences(document, "/images/generations", {"prompt": "a", "x": [{"y": 1.5}]}, "/api/v1"):
+        _one_line(finding.what)
+        _one_line(finding.hint)
+    try:
+        contract.check(document)
+        kept = contract.Contract("https://www.sume.so/api/v1", "2026-01-01T00:00:00+00:00", document)
+        again = contract.read(contract.render(kept).encode())
+    except contract.Unfit as fault:
+        return _fit(fault)
+    if again != kept:
+        raise Finding("a copy that is another one when written and read")
+    return None
+
+
+def kept_copy(data: bytes) -> None:
+    contract.read(data)
 
 
 def retry_after(data: bytes) -> None:
@@ -286,6 +319,17 @@ def _answers() -> Iterator[bytes]:
                     yield b"0" + json.dumps(value).encode()
 
 
+def _openapi() -> Iterator[bytes]:
+    yield json.dumps(sandbox_openapi.document(Settings(), "http://127.0.0.1/api/v1")).encode()
+    for row in json.loads((ROOT / "tests/api/fixtures/openapi.json").read_text(encoding="utf-8")):
+        yield json.dumps(row["document"]).encode()
+
+
+def _copies() -> Iterator[bytes]:
+    for document in _openapi():
+        yield b'{"format_version": 1, "origin": "x", "fetched_at": "y", "document": ' + document + b"}"
+
+
 def _waits() -> Iterator[bytes]:
     yield from (b"120", b"1.5", b"Fri, 31 Dec 1999 23:59:59 GMT", b"-1", b"1e9")
 
@@ -301,6 +345,8 @@ TARGETS = {
         Target("journal", journal, (LocalStateError,), seeds=_journals),
         Target("ledger", ledger, (LocalStateError,), seeds=_ledgers),
         Target("answer", answer, seeds=_answers),
+        Target("openapi", openapi, seeds=_openapi),
+        Target("kept-openapi", kept_copy, (contract.Unfit,), seeds=_copies),
         Target("retry-after", retry_after, cap=4096, seeds=_waits),
         Target("locate", locate, cap=32 << 10, seeds=_specs),
         Target("text", any_text, cap=32 << 10, seeds=_specs),

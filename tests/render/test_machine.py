@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from sumesync.core.cost import Estimate, Quote
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.disk import schemas
 from sumesync.errors import Exit, LocalStateError, Problem
@@ -41,6 +42,24 @@ def test_every_state_conforms_to_the_schema(world: World) -> None:
     conforms(machine.plan(world.plan(), world.policy.endpoint))
 
 
+def test_what_is_likely_to_be_paid_conforms_and_is_no_part_of_the_digest() -> None:
+    found = planned(RED, wanted("a.sume.toml", variant="tall"))
+    known = Estimate(4, 0, ("4 a job, as 1 earlier image",), 1)
+    estimates = {RED.key: known, EntryKey("a.sume.toml", "tall"): Estimate(unknown=1)}
+    quoted = machine.plan(found, SUME, Quote(estimates, Estimate(4, 1, known.basis, 1), 96.5, 4))
+    conforms(quoted)
+    assert quoted["estimate"]["actions"][0] == {
+        "path": "a.sume.toml",
+        "variant": "tall",
+        "credits": None,
+        "unknown_jobs": 1,
+        "basis": [],
+    }
+    plain = machine.plan(found, SUME)
+    assert plain != quoted
+    assert machine.digest(plain, {}) == machine.digest(quoted, {})
+
+
 def test_a_plan_word_for_word() -> None:
     found = planned(
         RED,
@@ -54,6 +73,9 @@ def test_a_plan_word_for_word() -> None:
     assert machine.plan(found, SUME) == {
         "endpoint": "sume",
         "paid_jobs": 2,
+        "estimate": None,
+        "balance": None,
+        "capacity": None,
         "summary": {"create": 1, "update": 1},
         "actions": [
             {

@@ -37,6 +37,8 @@ import sumesync.cli.accept
 import sumesync.cli.account
 import sumesync.cli.apply
 import sumesync.cli.fetch
+import sumesync.cli.jobs
+import sumesync.cli.library
 import sumesync.cli.lock
 import sumesync.cli.plan
 import sumesync.cli.resolve

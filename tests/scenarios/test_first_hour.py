@@ -40,7 +40,7 @@ def test_from_nothing_to_media_with_the_real_command(make: Maker) -> None:
     stage.run("new", "video", "launch/demo", "--prompt", "A hand opens the jar.", code=0)
 
     before = stage.tree()
-    plan = stage.run("plan", code=0)
+    plan = stage.run("plan", code=0, env={"SUME_API_KEY": None})
     assert "2 to create" in plan.out
     assert "2 paid jobs" in plan.out
     assert stage.tree() == before

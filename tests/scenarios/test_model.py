@@ -167,13 +167,14 @@ class Life(RuleBasedStateMachine):
         assert result.code in {KILLED, *self.allowed(flags)}, str(result)
         assert before <= self.by_hand(), "a person's picture is gone"
 
-    @rule(args=st.sampled_from([("plan",), ("check",), ("status",), ("validate",), ("plan", "--json")]))
+    @rule(args=st.sampled_from([("plan", "--offline"), ("check",), ("status",), ("validate",), ("plan", "--json")]))
     def look(self, args: tuple[str, ...]) -> None:
         before, asked = self.stage.tree(), len(self.stage.world.requests)
         result = self.stage.here(*args)
         assert result.code in {0, 2, 4, 64}, str(result)
         assert self.stage.tree() == before
-        assert len(self.stage.world.requests) == asked
+        assert all(seen.path == "/credits" for seen in self.stage.world.requests[asked:])
+        assert args == ("plan", "--json") or len(self.stage.world.requests) == asked
 
     @rule(name=NAMES)
     def accept(self, name: str) -> None:

@@ -1,0 +1,67 @@
+"""The budget of a run, kept up with what happens. The verdicts are ``core.budget``'s; where there is no limit,
+everything may start."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sumesync.core.budget import Budget, May, Verdict
+from sumesync.errors import ApiError
+from sumesync.model import EntryKey, JobRecord
+from sumesync.ports import JobApi
+
+
+class Till:
+    """``prices``: what each variant's submit is expected to cost; the others' cost is unknown."""
+
+    def __init__(self, budget: Budget | None, prices: Mapping[EntryKey, float]) -> None:
+        self.budget = budget
+        self._prices = prices
+        self._jobs: dict[str, dict[str, JobRecord]] = {}
+        """Of each submit, its jobs as last heard of."""
+
+    def ask(self, key: EntryKey) -> Verdict:
+        return self.budget.ask(self._prices.get(key)) if self.budget else Verdict(May.START)
+
+    def begun(self, submission: str, key: EntryKey) -> None:
+        if self.budget:
+            self.budget = self.budget.begun(submission, self._prices.get(key))
+
+    def dropped(self, submission: str) -> None:
+        if self.budget:
+            self.budget = self.budget.dropped(submission)
+
+    def doubtful(self, submission: str) -> None:
+        if self.budget:
+            self.budget = self.budget.doubtful(submission)
+
+    def accepted(self, submission: str, jobs: Mapping[str, JobRecord], told: float | None) -> None:
+        self._jobs[submission] = dict(jobs)
+        if self.budget:
+            self.budget = self.budget.accepted(submission, told)
+
+    def heard(self, job: JobRecord) -> None:
+        """A job has ended, or its result told what it cost."""
+        for submission, jobs in self._jobs.items():
+            if job.id in jobs:
+                jobs[job.id] = job
+                if self.budget and not any(known.state.in_flight for known in jobs.values()):
+                    self.budget = self.budget.over(submission, _sum(jobs.values()))
+                return
+
+    def read(self, balance: float | None) -> None:
+        if self.budget:
+            self.budget = self.budget.read(balance)
+
+
+def _sum(jobs: Collection[JobRecord]) -> float | None:
+    told = [job.credits for job in jobs if job.credits is not None]
+    return sum(told) if len(told) == len(jobs) else None
+
+
+def balance(api: JobApi) -> float | None:
+    """What the account has left; None where that cannot be read. Runs in a worker thread."""
+    try:
+        return api.credits().remaining
+    except ApiError:
+        return None

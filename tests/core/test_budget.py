@@ -1,0 +1,125 @@
+"""What may start under ``--max-credits``: a table, and what holds for every order of events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sumesync.core.budget import Budget, May, Stage, refusal
+from sumesync.core.cost import Estimate
+from tests.builders import examples
+
+KNOWN = Budget(20).begun("a", 12)
+ALONE = Budget(20, balance=100, fresh=True).begun("a", None)
+TOLD_NOTHING = ALONE.accepted("a").read(100)
+BLIND = Budget(20, blind=True, fresh=True)
+
+
+@pytest.mark.parametrize(
+    ("budget", "price", "may", "why"),
+    [
+        pytest.param(Budget(20), 20, May.START, "", id="all of it"),
+        pytest.param(Budget(0.3).begun("a", 0.1).begun("b", 0.1), 0.1, May.START, "", id="sums that are not exact"),
+        pytest.param(Budget(20), 20.5, May.STOP, "0 of 20 credits used; the next submit needs 20.50", id="too dear"),
+        pytest.param(KNOWN, 8, May.START, "", id="beside one that is being sent"),
+        pytest.param(KNOWN, 9, May.WAIT, "", id="the other may yet be refused"),
+        pytest.param(KNOWN.dropped("a"), 9, May.START, "", id="it was"),
+        pytest.param(
+            KNOWN.accepted("a"), 9, May.STOP, "12 of 20 credits used; the next submit needs 9", id="it was not"
+        ),
+        pytest.param(KNOWN.accepted("a", 4), 9, May.START, "", id="it cost less"),
+        pytest.param(KNOWN.accepted("a").over("a", 16), 8, May.STOP, "16 of 20 credits used", id="it cost more"),
+        pytest.param(KNOWN.accepted("a").over("a"), 9, May.STOP, "12 of 20", id="its jobs do not tell"),
+        pytest.param(KNOWN.doubtful("a"), 9, May.STOP, "12 of 20", id="its outcome is unknown"),
+        pytest.param(KNOWN, None, May.WAIT, "", id="unknown goes alone"),
+        pytest.param(KNOWN.accepted("a"), None, May.READ, "", id="unknown wants the balance"),
+        pytest.param(KNOWN.accepted("a").read(50), None, May.START, "", id="and has it"),
+        pytest.param(Budget(20).read(None), None, May.STOP, "the balance cannot be read", id="it cannot be read"),
+        pytest.param(BLIND.read(None), None, May.START, "", id="and so many jobs are allowed"),
+        pytest.param(KNOWN.accepted("a", 20), None, May.STOP, "20 of 20 credits used", id="unknown and nothing left"),
+        pytest.param(ALONE, 1, May.WAIT, "", id="nothing beside unknown"),
+        pytest.param(ALONE.accepted("a"), 1, May.READ, "", id="accepted: what did it cost"),
+        pytest.param(ALONE.accepted("a").read(93), 14, May.STOP, "7 of 20 credits used", id="the balance says it"),
+        pytest.param(ALONE.accepted("a").read(93), 13, May.START, "", id="and what is left"),
+        pytest.param(ALONE.accepted("a", 7), 13, May.START, "", id="the answer says it"),
+        pytest.param(TOLD_NOTHING, 1, May.WAIT, "", id="the charge may show late"),
+        pytest.param(TOLD_NOTHING.over("a"), 1, May.READ, "", id="it ended: read again"),
+        pytest.param(TOLD_NOTHING.over("a").read(93), 14, May.STOP, "7 of 20", id="late, and there"),
+        pytest.param(TOLD_NOTHING.over("a").read(100), 20, May.START, "", id="it cost nothing"),
+        pytest.param(TOLD_NOTHING.over("a", 7), 14, May.STOP, "7 of 20", id="the job says it"),
+        pytest.param(TOLD_NOTHING.over("a").read(None), 1, May.STOP, "cannot be told", id="nobody says it"),
+        pytest.param(TOLD_NOTHING.over("a").read(150), 1, May.STOP, "cannot be told", id="somebody bought credits"),
+        pytest.param(ALONE.doubtful("a"), 1, May.STOP, "outcome is unknown", id="unknown of unknown cost"),
+        pytest.param(BLIND.begun("a", None).accepted("a").read(None), 1, May.WAIT, "", id="blind: alone all the same"),
+        pytest.param(BLIND.begun("a", None).accepted("a").over("a").read(None), 20, May.START, "", id="blind: waived"),
+    ],
+)
+def test_what_may_start(budget: Budget, price: float | None, may: May, why: str) -> None:
+    verdict = budget.ask(price)
+    assert verdict.may is may, verdict
+    assert why in verdict.why
+    assert bool(verdict.why) is (may is May.STOP)
+
+
+@pytest.mark.parametrize(
+    ("total", "blind", "readable", "why"),
+    [
+        (Estimate(20, 0), False, True, ""),
+        (Estimate(21, 0), False, True, "likely to cost 21 credits, more than the 20 allowed"),
+        (Estimate(21, 2), True, True, "likely to cost 21 credits"),
+        (Estimate(0, 2), False, True, ""),
+        (Estimate(0, 2), False, False, "what 2 jobs will cost is not known, and the balance cannot be read"),
+        (Estimate(0, 2), True, False, ""),
+        (Estimate(20, 0), False, False, ""),
+    ],
+)
+def test_what_is_refused_from_the_start(total: Estimate, blind: bool, readable: bool, why: str) -> None:
+    found = refusal(total, 20, blind, readable)
+    assert why in found
+    assert bool(found) is bool(why)
+
+
+PRICES = st.one_of(st.none(), st.integers(0, 30).map(float))
+
+
+@given(st.lists(PRICES, max_size=12), st.integers(0, 60).map(float), st.data())
+@settings(max_examples=examples(150))
+def test_what_was_started_never_exceeds_the_limit(
+    prices: list[float | None], limit: float, data: st.DataObject
+) -> None:
+    """Whatever the answers: with known prices the sum stays below the limit; of unknown ones one is in the air."""
+    budget, balance = Budget(limit), 1000.0
+    waiting, cost = list(enumerate(prices)), dict(enumerate(prices))
+    charged = 0.0
+    while True:
+        verdict = budget.ask(waiting[0][1]) if waiting else None
+        if verdict and verdict.may is May.START:
+            number, price = waiting.pop(0)
+            aside = [name for name, charge in budget.charges.items() if charge.open]
+            assert not aside, "begun beside one of unknown cost"
+            assert price is not None or all(c.stage is not Stage.SENDING for c in budget.charges.values())
+            budget = budget.begun(str(number), price)
+            real = price if price is not None else float(data.draw(st.integers(0, 30), label="real"))
+            cost[number] = real
+            if all(each is not None for each in prices):
+                assert budget.used <= limit
+            continue
+        if verdict and verdict.may is May.READ:
+            budget = budget.read(balance)
+            continue
+        flying = [name for name, charge in budget.charges.items() if charge.stage in (Stage.SENDING, Stage.ACCEPTED)]
+        if not flying or (verdict and verdict.may is May.STOP):
+            assert verdict is None or verdict.may is May.STOP, "it would wait for ever"
+            break
+        name = data.draw(st.sampled_from(flying), label="which")
+        real = cost[int(name)] or 0.0
+        if budget.charges[name].stage is Stage.ACCEPTED:
+            budget = budget.over(name, data.draw(st.sampled_from([None, real]), label="told"))
+        elif data.draw(st.booleans(), label="accepted"):
+            charged, balance = charged + real, balance - real
+            budget = budget.accepted(name, data.draw(st.sampled_from([None, real]), label="answer"))
+        else:
+            budget = budget.dropped(name)
+    if all(each is not None for each in prices):
+        assert charged <= limit
