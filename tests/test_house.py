@@ -76,8 +76,8 @@ ONLY: dict[str, set[str]] = {
     "rfc8785": {"core"},
     "tomli_w": {"core", "cli"},
     "tree_sitter": {"core"},
-    "PIL": {"sandbox"},
-    "av": {"sandbox"},
+    "PIL": {"sandbox", "disk"},
+    "av": {"sandbox", "disk"},
     "subprocess": {"disk"},
 }
 

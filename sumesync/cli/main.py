@@ -26,6 +26,7 @@ _COMMANDS = {
     "apply": "apply",
     "status": "status",
     "check": "status",
+    "report": "report",
     "fetch": "fetch",
     "accept": "accept",
     "retake": "retake",
@@ -41,7 +42,7 @@ _COMMANDS = {
     "sandbox": "sandbox",
 }
 _GROUPS = (
-    ("Every day", ("new", "validate", "plan", "apply", "status", "check")),
+    ("Every day", ("new", "validate", "plan", "apply", "status", "check", "report")),
     ("Media and decisions", ("fetch", "accept", "retake", "resolve", "lock")),
     ("Account and library", ("me", "credits", "avatars", "brand", "assets", "jobs")),
     ("Set up", ("init", "schema", "sandbox")),
@@ -101,6 +102,7 @@ _HELP = {
     "apply": "Make the media match the specs. This is what pays.",
     "status": "Show where every spec stands. Offline.",
     "check": "For CI: fail when specs, lock, metadata and media disagree. Offline.",
+    "report": "Write a page with all media, for reviewers. Offline.",
     "fetch": "Bring missing media back by job id. Free.",
     "accept": "Say that the media that is there satisfies the spec. Free.",
     "retake": "Ask for another generation of the same request: raises take.",

@@ -18,7 +18,7 @@ from sumesync.errors import first_of
 from sumesync.model import Entry, EntryKey, JobRecord, Output
 from sumesync.render import human, machine
 
-_STATES = {
+STATES = {
     Verb.INVALID: "invalid",
     Verb.ATTENTION: "needs you",
     Verb.CREATE: "not made yet",
@@ -86,7 +86,7 @@ def _state(action: Action, session: Session) -> str:
     kind = session.place.schemas.kinds.get(action.kind)
     if action.verb is Verb.FETCH and kind is not None and kind.document:
         return "result missing" if action.reason.code is Why.MISSING or not kind.free else "to be searched"
-    return _STATES[action.verb]
+    return STATES[action.verb]
 
 
 def _jobs(entry: Entry | None, session: Session) -> tuple[JobRecord, ...]:
@@ -164,7 +164,7 @@ def needing_a_person(plan_: Plan) -> Plan:
 def _what(action: Action) -> str:
     """What is out of step, in a few words: the reason says it, for a new spec the state does."""
     new = action.reason.code is Why.NEW and action.verb is not Verb.FETCH
-    return _STATES[action.verb] if new else action.reason.text
+    return STATES[action.verb] if new else action.reason.text
 
 
 _MENDS = {

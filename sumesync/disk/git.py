@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from sumesync.core.text import printable
 from sumesync.errors import LocalStateError
@@ -128,12 +129,27 @@ def configured(root: Path, name: str) -> str:
 
 
 def _run(root: Path, arguments: Sequence[str], failed: str, asked: str = "", none: int = 0) -> str:
-    """What git answers to ``asked``; ``none`` is its exit code for "no such files"."""
+    return os.fsdecode(ask(root, arguments, failed, os.fsencode(asked), none))
+
+
+def ask(
+    root: Path,
+    arguments: Sequence[str],
+    failed: str,
+    asked: bytes = b"",
+    none: int = 0,
+    into: IO[bytes] | None = None,
+    offline: bool = False,
+) -> bytes:
+    """What git answers to ``asked`` (b"" where that goes ``into`` a file); ``none`` is its exit code for "no such
+    files". ``offline``: a partial clone may not fetch what it lacks."""
     command = ["git", *_OUR_OWN, "-C", str(root), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
+    if offline:
+        environment["GIT_NO_LAZY_FETCH"] = "1"
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands; what comes from outside is data to them
-            command, capture_output=True, env=environment, check=False, input=os.fsencode(asked)
+            command, stdout=into or subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=False, input=asked
         )
     except OSError as error:
         raise LocalStateError(
@@ -142,4 +158,4 @@ def _run(root: Path, arguments: Sequence[str], failed: str, asked: str = "", non
     if done.returncode not in (0, none):
         said = printable(os.fsdecode(done.stderr).strip().replace("\n", " "), 300)
         raise LocalStateError(f"{failed}: {said}", "mend that, then run again")
-    return os.fsdecode(done.stdout)
+    return done.stdout or b""

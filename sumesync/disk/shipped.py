@@ -17,3 +17,8 @@ def text(packed: str, beside: str, name: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise LocalStateError(f"{name} is missing from this installation", "reinstall sumesync")
+
+
+def asset(name: str) -> str:
+    """A style or script of the report."""
+    return text(f"render/{name}", f"sumesync/render/{name}", name)

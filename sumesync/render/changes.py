@@ -54,8 +54,9 @@ def words(before: str, after: str, style: Style) -> str:
     return " ".join(part for part in parts if part)
 
 
-def diff(before: str, after: str) -> list[Run] | None:
-    """The runs of words in which two texts differ, and those between; None where they are too long to compare."""
+def diff(before: str, after: str, whole: bool = False) -> list[Run] | None:
+    """The runs of words in which two texts differ, and those between (``whole``: with nothing left out, the space after them too); None
+    where they are too long to compare."""
     old, new = _words_of(before), _words_of(after)
     if len(old) + len(new) > _WORDS:
         return None  # finding the best match takes time with the square of the length
@@ -63,9 +64,11 @@ def diff(before: str, after: str) -> list[Run] | None:
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag == "equal":
-            runs.append(Run(common=_common(old[i1:i2], i1 == 0, i2 == len(old))))
+            same = old[i1:i2]
+            runs.append(Run(common="".join(same) if whole else _common(same, i1 == 0, i2 == len(old))))
         else:
-            runs.append(Run(gone="".join(old[i1:i2]).strip(), come="".join(new[j1:j2]).strip()))
+            gone, come = "".join(old[i1:i2]), "".join(new[j1:j2])
+            runs.append(Run(gone=gone, come=come) if whole else Run(gone=gone.strip(), come=come.strip()))
     return runs
 
 

@@ -1,0 +1,209 @@
+"""What a report compares with: the project as it stood at a commit, read from git alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sumesync.cli.exhibition import clean, cost_of, jobs_of, shot, side, standing, title_of
+from sumesync.cli.options import Common
+from sumesync.cli.session import Session
+from sumesync.core import lock as locks
+from sumesync.core import metadata, paths, toml
+from sumesync.core.metadata import MetadataFact
+from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
+from sumesync.core.text import printable
+from sumesync.disk import history
+from sumesync.disk.album import Album, copy_of
+from sumesync.disk.lockfile import MAX_BYTES
+from sumesync.model import Entry, EntryKey, FileKind, Output, Wanted
+from sumesync.render.exhibits import Card, Shot, Side
+
+_POINTER = b"version https://git-lfs"
+_POINTER_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """A project at a commit. ``texts`` are its specs, valid or not."""
+
+    commit: str
+    texts: Mapping[str, bytes]
+    wanted: Mapping[EntryKey, Wanted]
+    entries: Mapping[EntryKey, Entry]
+    told: Mapping[EntryKey, MetadataFact]
+
+    def side(self, key: EntryKey, shots: tuple[Shot, ...]) -> Side:
+        """What was asked for: by the spec, else by the metadata."""
+        if wanted := self.wanted.get(key):
+            return side(wanted.request, wanted.take, shots)
+        told = self.told.get(key)
+        return side(told.request or {}, told.take, shots) if told and told.ours else Side(shots=shots)
+
+
+def look(common: Common, session: Session, commit: str) -> Then:
+    """The project at ``commit``."""
+    root = session.place.home.root
+    texts = history.texts_at(root, commit, _specs(session, commit), toml.MAX_BYTES)
+    config = history.texts_at(root, commit, [paths.CONFIG_NAME], toml.MAX_BYTES).get(paths.CONFIG_NAME)
+    settings = read_config(paths.CONFIG_NAME, config, session.place.schemas)[0] if config else Config()
+    wanted = _wanted(session, commit, texts, settings)
+    entries = _entries(common, session, commit)
+    documents = {metadata.path_of(key): key for key in {*wanted, *entries}}
+    told = history.texts_at(root, commit, documents, metadata.MAX_BYTES)
+    facts = {documents[path]: metadata.read(data.decode("utf-8", "replace")) for path, data in told.items()}
+    return Then(commit, texts, wanted, entries, facts)
+
+
+def _specs(session: Session, commit: str) -> list[str]:
+    """The specs at ``commit``: not those in hidden folders, nor of nested projects."""
+    root = session.place.home.root
+    nested = {paths.parent(path) for path in history.specs_at(root, commit, f"/{paths.CONFIG_NAME}")}
+    return [
+        path
+        for path in history.specs_at(root, commit, paths.SPEC_SUFFIX)
+        if not any(part.startswith(".") for part in path.split("/"))
+        and not any(path.startswith(f"{folder}/") for folder in nested)
+    ]
+
+
+def _wanted(session: Session, commit: str, texts: Mapping[str, bytes], config: Config) -> dict[EntryKey, Wanted]:
+    opened = [document for path, data in texts.items() if isinstance(document := open_spec(path, data), Document)]
+    named = [document.prompt_path for document in opened if document.prompt_path]
+    prompts = history.texts_at(session.place.home.root, commit, named, toml.MAX_BYTES)
+    found = {}
+    for document in opened:
+        data = prompts.get(document.prompt_path) if document.prompt_path else None
+        fault = "" if data is not None else "it was not there"
+        prompt = PromptFile(data or b"", fault) if document.prompt_path else None
+        result = resolve(document, config, session.place.schemas, prompt)
+        if isinstance(result, Wanted):
+            found[result.key] = result
+    return found
+
+
+def _entries(common: Common, session: Session, commit: str) -> Mapping[EntryKey, Entry]:
+    text = history.texts_at(session.place.home.root, commit, [paths.LOCK_NAME], MAX_BYTES).get(paths.LOCK_NAME)
+    try:
+        return locks.read(text.decode("utf-8", "replace")).lock.entries if text else {}
+    except locks.LockFault as fault:
+        common.talk.warn(f"warning: {printable(fault.what)} at {commit[:9]}; media from before cannot be shown")
+        return {}
+
+
+def compared(
+    session: Session, cards: Iterable[Card], then: Then, made: Album, accept: Callable[[EntryKey], bool] | None
+) -> tuple[Card, ...]:
+    """The cards with what became of each since ``then``, and those of specs that are gone since."""
+    now = {_key(card): card for card in cards}
+    here = {wanted.key: wanted for wanted in session.project.wanted}
+    lost = {key for key in {*then.wanted, *(EntryKey(path) for path in then.texts)} if _is_lost(session, key, now)}
+    lost = {key for key in lost if accept is None or accept(key)}
+    origins = _origins(now, here, then, lost)
+    found = []
+    for key, card in now.items():
+        was = origins.get(key, key)
+        since = _since(session, key, was, then, here.get(key))
+        before = None
+        if since in ("changed", "moved"):
+            before = then.side(was, _shots(session, then, was, made) if since == "changed" else ())
+        found.append(replace(card, since=since, before=before, origin=str(was) if since == "moved" else ""))
+    return (*found, *(_removed(session, then, key, made) for key in sorted(lost - set(origins.values()))))
+
+
+def _key(card: Card) -> EntryKey:
+    return EntryKey(card.path, card.key.removeprefix(card.path)[1:-1])
+
+
+def _is_lost(session: Session, key: EntryKey, now: Mapping[EntryKey, Card]) -> bool:
+    shown = now.get(key)
+    if shown is not None:
+        return False
+    return key.path not in session.project.spec_paths and key.path not in session.project.left_alone
+
+
+def _origins(
+    now: Mapping[EntryKey, Card], here: Mapping[EntryKey, Wanted], then: Then, lost: set[EntryKey]
+) -> dict[EntryKey, EntryKey]:
+    """Renames: a new spec that asks for just what one asked for that is gone."""
+    gone: dict[str, list[EntryKey]] = {}
+    for key in sorted(lost & set(then.wanted)):
+        gone.setdefault(then.wanted[key].fingerprint, []).append(key)
+    found = {}
+    for key in sorted(now):
+        waiting = gone.get(here[key].fingerprint) if key in here and key.path not in then.texts else None
+        if waiting:
+            found[key] = waiting.pop(0)
+    return found
+
+
+def _since(session: Session, key: EntryKey, was: EntryKey, then: Then, wanted: Wanted | None) -> str:
+    if key.path not in session.project.spec_paths:
+        return "removed"  # its entry is still in the lock
+    if was != key:
+        return "moved"
+    before = then.wanted.get(key)
+    if key.path not in then.texts or (before is None and wanted is not None and key.variant):
+        return "new"
+    asked = (before.fingerprint if before else "", wanted.fingerprint if wanted else "")
+    made = (_bytes(standing(then.entries.get(key))), _bytes(_now(session, key)))
+    if not wanted and not before:
+        return "same" if made[0] == made[1] else "changed"
+    return "same" if asked[0] == asked[1] and made[0] == made[1] else "changed"
+
+
+def _now(session: Session, key: EntryKey) -> tuple[Output, ...]:
+    """The outputs with the hashes of what stands there now."""
+    outputs = standing(session.state.lock.entries.get(key))
+    facts = session.observed.files
+    return tuple(replace(o, sha256=facts[o.path].sha256) if o.path in facts else o for o in outputs)
+
+
+def _bytes(outputs: Iterable[Output]) -> list[str]:
+    return [output.sha256 for output in outputs]
+
+
+def _shots(session: Session, then: Then, key: EntryKey, made: Album) -> tuple[Shot, ...]:
+    root = session.place.home.root
+    outputs = standing(then.entries.get(key))
+    blobs = history.blobs_at(root, then.commit, [output.path for output in outputs])
+    pointers = history.texts_at(root, then.commit, blobs, _POINTER_MAX)
+    found = []
+    for output in outputs:
+        blob = blobs.get(output.path)
+        is_here = blob is not None and not pointers.get(output.path, b"").startswith(_POINTER)
+        if blob is not None and is_here:
+            kept = made.keep(lambda into, blob=blob: history.export(root, blob, into))  # type: ignore[misc]
+            found.append(shot(output.path, kept))
+        elif path := _same_bytes(session, output):
+            found.append(shot(output.path, made.keep(copy_of(root, path), output.sha256)))
+        elif blob is not None:
+            found.append(Shot(output.path, note="Kept in git-lfs then.", hint="git lfs fetch --all"))
+        else:
+            found.append(Shot(output.path, note="It was not kept in git then."))
+    return tuple(found)
+
+
+def _same_bytes(session: Session, output: Output) -> str:
+    """A file of today that has the very bytes; "" where there is none."""
+    facts = session.observed.files
+    same = (p for p, fact in facts.items() if fact.kind is FileKind.FILE and fact.sha256 == output.sha256)
+    return next(same, "")
+
+
+def _removed(session: Session, then: Then, key: EntryKey, made: Album) -> Card:
+    wanted, entry = then.wanted.get(key), then.entries.get(key)
+    return Card(
+        key=str(key),
+        path=key.path,
+        title=title_of(key, wanted.meta if wanted else {}),
+        kind=entry.kind if entry else wanted.kind if wanted else "",
+        state="gone",
+        words="spec is gone",
+        now=Side(),
+        tags=tuple(map(clean, wanted.tags)) if wanted else (),
+        jobs=jobs_of(entry),
+        cost=cost_of(entry),
+        since="removed",
+        before=then.side(key, _shots(session, then, key, made)),
+    )
