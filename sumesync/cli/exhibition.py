@@ -51,6 +51,8 @@ def _state(action: Action) -> tuple[str, str]:
         return "failed", "failed"
     if action.verb is Verb.KEEP and action.edited:
         return "edited", "edited by hand"
+    if action.verb is Verb.UPDATE:
+        return str(action.verb), "out of date"  # "changed" is said of what was changed since a commit
     return str(action.verb), STATES[action.verb]
 
 

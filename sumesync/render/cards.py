@@ -139,7 +139,7 @@ def _figure(shot: Shot, alt: str) -> Html:
 def _facts(card: Card) -> Iterator[Html]:
     yield element("p", joined(_marks(card), " "), class_="marks")
     if card.reason or card.hint:
-        yield element("p", card.reason, " " if card.hint else None, element("code", card.hint) if card.hint else None)
+        yield element("p", " · ".join(filter(None, (card.reason, card.hint))))
     if card.origin:
         yield element("p", "It stood at ", element("code", card.origin), " before.")
     yield from _prompt(card)

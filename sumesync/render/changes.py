@@ -55,8 +55,8 @@ def words(before: str, after: str, style: Style) -> str:
 
 
 def diff(before: str, after: str, whole: bool = False) -> list[Run] | None:
-    """The runs of words in which two texts differ, and those between (``whole``: with nothing left out, the space after them too); None
-    where they are too long to compare."""
+    """The runs of words in which two texts differ, and those between; None where they are too long to compare.
+    ``whole``: nothing is left out, not even the space after the words."""
     old, new = _words_of(before), _words_of(after)
     if len(old) + len(new) > _WORDS:
         return None  # finding the best match takes time with the square of the length

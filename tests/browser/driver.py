@@ -95,7 +95,8 @@ class Browser:
 @contextmanager
 def started(profile: Path) -> Iterator[Browser]:
     """A browser with a new profile; it ends with the block."""
-    assert CHROMIUM and CHROMEDRIVER
+    assert CHROMIUM, "there is no chromium"
+    assert CHROMEDRIVER, "there is no chromedriver"
     environment = {**os.environ, "HOME": str(profile), "no_proxy": "*"}
     process = subprocess.Popen(
         [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
