@@ -195,7 +195,7 @@ def _dialog() -> Html:
         "dialog",
         element(
             "div",
-            element("h2", id="title", dir="auto", tabindex="-1", autofocus=True),
+            element("h3", id="title", dir="auto", tabindex="-1", autofocus=True),
             element("p", id="place", class_="place"),
             button("previous", "←", "Previous"),
             button("next", "→", "Next"),
