@@ -9,9 +9,8 @@ from sumesync.cli.exhibition import clean, cost_of, jobs_of, shot, side, standin
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.core import lock as locks
-from sumesync.core import metadata, paths, toml
+from sumesync.core import metadata, paths
 from sumesync.core.metadata import MetadataFact
-from sumesync.core.spec import Config, Document, PromptFile, open_spec, read_config, resolve
 from sumesync.core.text import printable
 from sumesync.disk import history
 from sumesync.disk.album import Album, copy_of
@@ -25,10 +24,10 @@ _POINTER_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """A project at a commit. ``texts`` are its specs, valid or not."""
+    """A project at a commit. ``specs`` are the paths of its specs, valid or not."""
 
     commit: str
-    texts: Mapping[str, bytes]
+    specs: frozenset[str]
     wanted: Mapping[EntryKey, Wanted]
     entries: Mapping[EntryKey, Entry]
     told: Mapping[EntryKey, MetadataFact]
@@ -40,46 +39,30 @@ class Then:
         told = self.told.get(key)
         return side(told.request or {}, told.take, shots) if told and told.ours else Side(shots=shots)
 
+    def fingerprint(self, key: EntryKey) -> str:
+        """Of what was asked for; "" where nothing tells."""
+        if wanted := self.wanted.get(key):
+            return wanted.fingerprint
+        told = self.told.get(key)
+        return told.entry.fingerprint if told and told.entry else ""
+
+    @property
+    def keys(self) -> set[EntryKey]:
+        """Every variant; of a spec that was wrong, the spec."""
+        known = {key.path for key in self.wanted}
+        return {*self.wanted, *(EntryKey(path) for path in self.specs - known)}
+
 
 def look(common: Common, session: Session, commit: str) -> Then:
     """The project at ``commit``."""
     root = session.place.home.root
-    texts = history.texts_at(root, commit, _specs(session, commit), toml.MAX_BYTES)
-    config = history.texts_at(root, commit, [paths.CONFIG_NAME], toml.MAX_BYTES).get(paths.CONFIG_NAME)
-    settings = read_config(paths.CONFIG_NAME, config, session.place.schemas)[0] if config else Config()
-    wanted = _wanted(session, commit, texts, settings)
+    project = history.project_at(root, commit, session.place.schemas)
+    wanted = {variant.key: variant for variant in project.wanted}
     entries = _entries(common, session, commit)
     documents = {metadata.path_of(key): key for key in {*wanted, *entries}}
     told = history.texts_at(root, commit, documents, metadata.MAX_BYTES)
     facts = {documents[path]: metadata.read(data.decode("utf-8", "replace")) for path, data in told.items()}
-    return Then(commit, texts, wanted, entries, facts)
-
-
-def _specs(session: Session, commit: str) -> list[str]:
-    """The specs at ``commit``: not those in hidden folders, nor of nested projects."""
-    root = session.place.home.root
-    nested = {paths.parent(path) for path in history.specs_at(root, commit, f"/{paths.CONFIG_NAME}")}
-    return [
-        path
-        for path in history.specs_at(root, commit, paths.SPEC_SUFFIX)
-        if not any(part.startswith(".") for part in path.split("/"))
-        and not any(path.startswith(f"{folder}/") for folder in nested)
-    ]
-
-
-def _wanted(session: Session, commit: str, texts: Mapping[str, bytes], config: Config) -> dict[EntryKey, Wanted]:
-    opened = [document for path, data in texts.items() if isinstance(document := open_spec(path, data), Document)]
-    named = [document.prompt_path for document in opened if document.prompt_path]
-    prompts = history.texts_at(session.place.home.root, commit, named, toml.MAX_BYTES)
-    found = {}
-    for document in opened:
-        data = prompts.get(document.prompt_path) if document.prompt_path else None
-        fault = "" if data is not None else "it was not there"
-        prompt = PromptFile(data or b"", fault) if document.prompt_path else None
-        result = resolve(document, config, session.place.schemas, prompt)
-        if isinstance(result, Wanted):
-            found[result.key] = result
-    return found
+    return Then(commit, project.spec_paths, wanted, entries, facts)
 
 
 def _entries(common: Common, session: Session, commit: str) -> Mapping[EntryKey, Entry]:
@@ -97,13 +80,12 @@ def compared(
     """The cards with what became of each since ``then``, and those of specs that are gone since."""
     now = {_key(card): card for card in cards}
     here = {wanted.key: wanted for wanted in session.project.wanted}
-    lost = {key for key in {*then.wanted, *(EntryKey(path) for path in then.texts)} if _is_lost(session, key, now)}
-    lost = {key for key in lost if accept is None or accept(key)}
+    lost = {key for key in then.keys - {*here, *now} if _is_lost(session, key) and (accept is None or accept(key))}
     origins = _origins(now, here, then, lost)
     found = []
     for key, card in now.items():
         was = origins.get(key, key)
-        since = _since(session, key, was, then, here.get(key))
+        since = "moved" if was != key else _since(session, card, key, then, here.get(key))
         before = None
         if since in ("changed", "moved"):
             before = then.side(was, _shots(session, then, was, made) if since == "changed" else ())
@@ -115,41 +97,36 @@ def _key(card: Card) -> EntryKey:
     return EntryKey(card.path, card.key.removeprefix(card.path)[1:-1])
 
 
-def _is_lost(session: Session, key: EntryKey, now: Mapping[EntryKey, Card]) -> bool:
-    shown = now.get(key)
-    if shown is not None:
-        return False
-    return key.path not in session.project.spec_paths and key.path not in session.project.left_alone
+def _is_lost(session: Session, key: EntryKey) -> bool:
+    """Whether a variant that nothing asks for now is gone: of a spec that is wrong nobody knows which it has."""
+    wrong = {problem.path for problem in session.project.problems}
+    return key.path not in wrong | session.project.left_alone
 
 
 def _origins(
     now: Mapping[EntryKey, Card], here: Mapping[EntryKey, Wanted], then: Then, lost: set[EntryKey]
 ) -> dict[EntryKey, EntryKey]:
-    """Renames: a new spec that asks for just what one asked for that is gone."""
+    """Renames: a new variant that asks for just what one asked for that is gone."""
     gone: dict[str, list[EntryKey]] = {}
     for key in sorted(lost & set(then.wanted)):
         gone.setdefault(then.wanted[key].fingerprint, []).append(key)
     found = {}
-    for key in sorted(now):
-        waiting = gone.get(here[key].fingerprint) if key in here and key.path not in then.texts else None
-        if waiting:
+    for key in sorted(set(now) & set(here) - then.keys):
+        if waiting := gone.get(here[key].fingerprint):
             found[key] = waiting.pop(0)
     return found
 
 
-def _since(session: Session, key: EntryKey, was: EntryKey, then: Then, wanted: Wanted | None) -> str:
-    if key.path not in session.project.spec_paths:
-        return "removed"  # its entry is still in the lock
-    if was != key:
-        return "moved"
-    before = then.wanted.get(key)
-    if key.path not in then.texts or (before is None and wanted is not None and key.variant):
+def _since(session: Session, card: Card, key: EntryKey, then: Then, wanted: Wanted | None) -> str:
+    if card.state == "gone":  # its entry is still in the lock
+        return "removed" if key in then.keys else "same"
+    if wanted is None:  # the spec is wrong now
+        was_right = any(other.path == key.path for other in then.wanted)
+        return "changed" if was_right else "same" if key.path in then.specs else "new"
+    if key not in then.keys:
         return "new"
-    asked = (before.fingerprint if before else "", wanted.fingerprint if wanted else "")
-    made = (_bytes(standing(then.entries.get(key))), _bytes(_now(session, key)))
-    if not wanted and not before:
-        return "same" if made[0] == made[1] else "changed"
-    return "same" if asked[0] == asked[1] and made[0] == made[1] else "changed"
+    made = _bytes(standing(then.entries.get(key))) == _bytes(_now(session, key))
+    return "same" if made and then.fingerprint(key) == wanted.fingerprint else "changed"
 
 
 def _now(session: Session, key: EntryKey) -> tuple[Output, ...]:

@@ -1,18 +1,27 @@
-"""A project as it stood at a commit, read from git's objects: nothing is checked out, fetched or written."""
+"""A project as it stood at a commit, read from git's objects: nothing of the project is checked out, fetched or
+written."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
+from sumesync.core import paths, toml
+from sumesync.core.config import Schemas
+from sumesync.core.plan import Project
 from sumesync.core.text import printable
 from sumesync.disk import git
+from sumesync.disk.project import home, read_settings
+from sumesync.disk.specs import read_project
 from sumesync.errors import LocalStateError, UsageError
 
-_FAILED = "git does not show an earlier commit"
+_LARGEST: Final = 256 << 20
+"""Bytes of a file that a spec took and that is looked at again. Beyond it the metadata have to tell."""
+_FAILED: Final = "git does not show an earlier commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +51,48 @@ def base_of(root: Path, ref: str) -> str:
     raise UsageError(f"{shown} and HEAD have no commit in common")
 
 
-def specs_at(root: Path, commit: str, suffix: str) -> frozenset[str]:
-    """The paths below ``root`` that ended in ``suffix`` at ``commit``, relative to it."""
+def project_at(root: Path, commit: str, schemas: Schemas) -> Project:
+    """What people had written at ``commit``, read as ever, from a folder of its own."""
+    specs = _specs(root, commit)
+    with tempfile.TemporaryDirectory(prefix="sumesync-") as folder:
+        then = home(Path(folder).resolve())
+        _lay_out(root, commit, [paths.CONFIG_NAME, *specs], then.root, toml.MAX_BYTES + 1)
+        config, problems = read_settings(then, schemas)
+        found = [path for path in specs if (then.root / path).exists()]
+        project = read_project(then, found, config, problems, schemas)
+        named = set[str]().union(*project.reads.values())
+        if not named:
+            return project
+        _lay_out(root, commit, named, then.root, _LARGEST)
+        return read_project(then, found, config, problems, schemas)
+
+
+def _specs(root: Path, commit: str) -> list[str]:
+    """The specs at ``commit``: not those in hidden folders, nor of nested projects."""
     said = git.ask(root, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."], _FAILED, offline=True)
-    return frozenset(name for name in os.fsdecode(said).split("\0") if name.endswith(suffix))
+    names = os.fsdecode(said).split("\0")
+    nested = tuple(f"{paths.parent(name)}/" for name in names if name.endswith(f"/{paths.CONFIG_NAME}"))
+    return sorted(
+        name
+        for name in names
+        if name.endswith(paths.SPEC_SUFFIX)
+        and not any(part.startswith(".") for part in name.split("/"))
+        and not name.startswith(nested)
+    )
 
 
-def blobs_at(root: Path, commit: str, paths: Iterable[str]) -> dict[str, Blob]:
-    """The files among ``paths`` (relative to ``root``) that stood there at ``commit``."""
-    asked = sorted(path for path in paths if "\n" not in path)
+def _lay_out(root: Path, commit: str, asked: Iterable[str], folder: Path, limit: int) -> None:
+    """Write files as they were below ``folder``; only under names that are names everywhere."""
+    safe = [path for path in asked if not paths.path_fault(path)]
+    for path, data in texts_at(root, commit, safe, limit).items():
+        full = folder / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_bytes(data)
+
+
+def blobs_at(root: Path, commit: str, named: Iterable[str]) -> dict[str, Blob]:
+    """The files among ``named`` (relative to ``root``) that stood there at ``commit``."""
+    asked = sorted(path for path in named if "\n" not in path)
     if not asked:
         return {}
     command = ["cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)"]
@@ -61,9 +103,9 @@ def blobs_at(root: Path, commit: str, paths: Iterable[str]) -> dict[str, Blob]:
     }
 
 
-def texts_at(root: Path, commit: str, paths: Iterable[str], limit: int) -> Mapping[str, bytes]:
-    """The bytes of those files among ``paths`` that stood there at ``commit`` and are no larger than ``limit``."""
-    blobs = {path: blob for path, blob in blobs_at(root, commit, paths).items() if blob.size <= limit}
+def texts_at(root: Path, commit: str, named: Iterable[str], limit: int) -> Mapping[str, bytes]:
+    """The bytes of those files among ``named`` that stood there at ``commit`` and are no larger than ``limit``."""
+    blobs = {path: blob for path, blob in blobs_at(root, commit, named).items() if blob.size <= limit}
     said = _batch(root, ["cat-file", "--batch"], (blob.object_id for blob in blobs.values())) if blobs else b""
     found, at = {}, 0
     for path, blob in blobs.items():

@@ -30,14 +30,19 @@ def picture(
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes that claims to be very large."""
+    return png(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), bytes(4096))
 
+
+def sheet(width: int, height: int) -> bytes:
+    """A PNG of a few kilobytes that is very large: black and white."""
+    return png(struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), bytes(height * (1 + (width + 7) // 8)))
+
+
+def png(head: bytes, rows: bytes) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(4096))) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,11 @@ def test_a_picture_is_shown_small(tmp_path: Path, form: str, mode: str) -> None:
     assert thumbnails.make(tmp_path / "x", f"image/{form.lower()}", made) == (900, 300)
     with Image.open(made) as thumb:
         assert (thumb.format, thumb.mode, thumb.size) == ("JPEG", "RGB", (640, 213))
+
+
+def test_a_large_picture_is_shown_small(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(sheet(8_000, 6_000))
+    assert thumbnails.make(tmp_path / "x", "image/png", tmp_path / "thumb.jpg") == (8_000, 6_000)
 
 
 def test_a_picture_that_lies_on_its_side(tmp_path: Path) -> None:
@@ -70,6 +80,7 @@ def test_a_picture_that_lies_on_its_side(tmp_path: Path) -> None:
         (bomb(40_000, 40_000), "image/png"),
         (bomb(2**31 - 1, 1), "image/png"),
         (bomb(300, 300), "image/png"),
+        (sheet(10_000, 6_000), "image/png"),
         (b"\x89PNG\r\n\x1a\n", "image/png"),
         (b"\xff\xd8\xff\xe0" + b"x" * 99, "image/jpeg"),
         (b"GIF89a" + b"\xff" * 99, "image/gif"),
