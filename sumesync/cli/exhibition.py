@@ -91,6 +91,14 @@ def side(request: Mapping[str, Any], take: int, shots: tuple[Shot, ...]) -> Side
 
 
 def _value(value: Json) -> str:
+    """A value on a line; media that it takes by their names."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return ", ".join(map(_value, value))
+    if isinstance(value, dict) and isinstance(file := value.get("file"), str):
+        return clean(file)
+    if isinstance(value, dict) and isinstance(spec := value.get("from"), str):
+        variant = f"[{value['variant']}]" if "variant" in value else ""
+        return clean(f"{spec}{variant}, output {value.get('output', 1)}")
     return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

@@ -64,12 +64,14 @@ def report(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], into: 
 
 def _told(common: Common, target: Path, cards: tuple[Card, ...], kept: tuple[album.Kept, ...], base: str) -> None:
     became = Counter(card.since for card in cards)
-    specs = sum(card.state != "gone" for card in cards)
+    variants = [card for card in cards if card.state != "gone"]
+    specs = len({card.path for card in variants})
     size = sum(file.size for file in kept)
     if common.talk.as_json:
         document = {
             "page": str(target / "index.html"),
             "specs": specs,
+            "variants": len(variants),
             "media": len(kept),
             "bytes": size,
             **({"base": base, "since": {name: became[name] for name in SINCE}} if base else {}),

@@ -85,7 +85,10 @@ def _header(gallery: Gallery) -> Html:
     cards = [card for card in gallery.cards if card.state != "gone"]
     files = sum(1 for card in cards for shot in card.now.shots if shot.file)
     costs = [card.cost for card in cards if card.cost is not None]
-    facts = [(f"{len(cards):,}", "spec" if len(cards) == 1 else "specs", "")]
+    specs = len({card.path for card in cards})
+    facts = [(f"{specs:,}", "spec" if specs == 1 else "specs", "")]
+    if specs != len(cards):
+        facts.append((f"{len(cards):,}", "variants", ""))
     facts.append((f"{files:,}", "media file" if files == 1 else "media files", ""))
     if costs:
         facts.append((amount(sum(costs)), "credits in the sandbox" if gallery.sandbox else "credits", ""))

@@ -168,6 +168,7 @@ def test_totals() -> None:
     gone = replace(HERO, key="old.sume.toml", path="old.sume.toml", state="gone")
     text = Read(shown(HERO, replace(HERO, key="b", path="b", cost=2.5), gone, waiting=1)).text
     assert "2 specs2 media files6.50 credits1 needs you" in text
+    assert "1 spec2 variants" in Read(shown(HERO, replace(HERO, key=f"{HERO.path}[blue]"))).text
     assert "credits in the sandbox" in Read(shown(HERO, sandbox=True)).text
 
 

@@ -110,7 +110,14 @@ def test_narrowed_and_told_to_programs(stage: Stage) -> None:
     stage.write("b/plate.sume.toml", 'prompt = "A plate."\n[meta]\ntags = ["web"]\n')
     target = str(stage.root.parent / "report")
     told = stage.here("report", "--html", target, "--json", "a", code=0).json
-    assert told == {"format_version": 1, "page": f"{target}/index.html", "specs": 1, "media": 0, "bytes": 0}
+    assert told == {
+        "format_version": 1,
+        "page": f"{target}/index.html",
+        "specs": 1,
+        "variants": 1,
+        "media": 0,
+        "bytes": 0,
+    }
     stage.here("report", "--html", target, "--tag", "web", code=0)
     assert "b/plate.sume.toml" in Path(target, "index.html").read_text()
     stage.here("report", "--html", target, "--tag", "wbe", code=64)
@@ -198,6 +205,26 @@ def test_a_spec_whose_entry_stands_in_the_lock_is_removed_too(stage: Stage) -> N
     stage.commit()
     stage.path("hero.sume.toml").unlink()
     assert became(report(stage, "--since", "main")) == {"hero.sume.toml": "removed"}
+
+
+def test_variants_and_media_that_a_spec_takes(stage: Stage) -> None:
+    stage.write("cup.png", png("theirs"))
+    matrix = '[matrix]\ncolour = ["red", "blue"]\n'
+    takes = 'reference_image_urls = [{ file = "cup.png" }]\n'
+    stage.write("hero.sume.toml", f'prompt = "A {{colour}} cup."\n{takes}{matrix}')
+    stage.commit()
+    assert set(became(report(stage, "--since", "main")).values()) == {"same"}
+    stage.write("hero.sume.toml", stage.read("hero.sume.toml").replace('"red"', '"green"'))
+    page = report(stage, "--since", "main")
+    assert became(page)["hero.sume.toml[blue]"] == "same"
+    assert became(page)["hero.sume.toml[green]"] == "new"
+    assert became(page)["hero.sume.toml[red]"] == "removed"
+    assert '<dd dir="auto">cup.png</dd>' in cards(page)["hero.sume.toml[blue]"]
+    stage.write("cup.png", png("another"))
+    assert became(report(stage, "--since", "main"))["hero.sume.toml[blue]"] == "changed"
+    stage.write("hero.sume.toml", "prompt = 3\n")
+    found = became(report(stage, "--since", "main"))
+    assert {key: since for key, since in found.items() if key.startswith("hero")} == {"hero.sume.toml": "changed"}
 
 
 def test_media_in_git_lfs_have_a_placeholder(stage: Stage) -> None:
