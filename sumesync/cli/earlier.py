@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sumesync.cli.exhibition import clean, cost_of, jobs_of, shot, side, standing, title_of
+from sumesync.cli.exhibition import clean, cost_of, document, jobs_of, shot, side, standing, title_of
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.core import lock as locks
@@ -147,6 +147,9 @@ def _shots(session: Session, then: Then, key: EntryKey, made: Album) -> tuple[Sh
     pointers = history.texts_at(root, then.commit, blobs, _POINTER_MAX)
     found = []
     for output in outputs:
+        if output.is_document:
+            found.append(document(output, then.told.get(key), ""))
+            continue
         blob = blobs.get(output.path)
         is_here = blob is not None and not pointers.get(output.path, b"").startswith(_POINTER)
         if blob is not None and is_here:
@@ -179,7 +182,7 @@ def _removed(session: Session, then: Then, key: EntryKey, made: Album) -> Card:
         words="spec is gone",
         now=Side(),
         tags=tuple(map(clean, wanted.tags)) if wanted else (),
-        jobs=jobs_of(entry),
+        jobs=jobs_of(session, entry),
         cost=cost_of(entry),
         since="removed",
         before=then.side(key, _shots(session, then, key, made)),

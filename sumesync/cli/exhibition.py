@@ -7,15 +7,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from sumesync.cli import status
 from sumesync.cli.session import Session
-from sumesync.cli.status import STATES
 from sumesync.core import metadata, paths
 from sumesync.core.action import Action, Orphan, Plan, Verb, Why
 from sumesync.core.decide import quoted
+from sumesync.core.metadata import MetadataFact
 from sumesync.core.text import without_secrets
 from sumesync.disk.album import Album, Kept, copy_of
 from sumesync.model import Entry, EntryKey, FileKind, Json, Output, Wanted
 from sumesync.render.exhibits import Card, JobLine, Shot, Side
+
+_LONGEST = 20_000
+"""Characters of a document that the page shows."""
 
 
 def cards(session: Session, plan_: Plan, made: Album) -> tuple[Card, ...]:
@@ -27,7 +31,7 @@ def cards(session: Session, plan_: Plan, made: Album) -> tuple[Card, ...]:
 
 def _card(session: Session, action: Action, wanted: Wanted | None, made: Album) -> Card:
     entry = session.state.lock.entries.get(action.key)
-    state, words = _state(action)
+    state, words = _state(session, action)
     problems = "; ".join(f"{problem.where}: {problem.what}" for problem in action.problems)
     return Card(
         key=str(action.key),
@@ -40,12 +44,12 @@ def _card(session: Session, action: Action, wanted: Wanted | None, made: Album) 
         reason=clean(problems or (action.reason.text if action.pending else "")),
         hint=clean(action.hint),
         tags=tuple(map(clean, wanted.tags)) if wanted else (),
-        jobs=jobs_of(entry),
+        jobs=jobs_of(session, entry),
         cost=cost_of(entry),
     )
 
 
-def _state(action: Action) -> tuple[str, str]:
+def _state(session: Session, action: Action) -> tuple[str, str]:
     """(a word for filters, words for people)."""
     if action.verb is Verb.ATTENTION and action.reason.code is Why.FAILED:
         return "failed", "failed"
@@ -53,7 +57,7 @@ def _state(action: Action) -> tuple[str, str]:
         return "edited", "edited by hand"
     if action.verb is Verb.UPDATE:
         return str(action.verb), "out of date"  # "changed" is said of what was changed since a commit
-    return str(action.verb), STATES[action.verb]
+    return str(action.verb), status.state_of(action, session)
 
 
 def _orphan(session: Session, orphan: Orphan, made: Album) -> Card:
@@ -68,7 +72,7 @@ def _orphan(session: Session, orphan: Orphan, made: Album) -> Card:
         now=_side(session, orphan.key, None, entry, made),
         reason="in the lock, but its spec is gone",
         hint="sumesync apply --prune",
-        jobs=jobs_of(entry),
+        jobs=jobs_of(session, entry),
         cost=cost_of(entry),
     )
 
@@ -111,6 +115,8 @@ def standing(entry: Entry | None) -> tuple[Output, ...]:
 
 
 def _shot(session: Session, key: EntryKey, output: Output, made: Album) -> Shot:
+    if output.is_document:
+        return document(output, session.observed.metadata.get(output.path), quoted(key.path))
     fact = session.observed.files.get(output.path)
     if fact is None:
         if session.place.config.store == "none":
@@ -121,6 +127,15 @@ def _shot(session: Session, key: EntryKey, output: Output, made: Album) -> Shot:
     if fact.kind is FileKind.OTHER:
         return Shot(output.path, note="A folder or a link stands in its place.")
     return shot(output.path, made.keep(copy_of(session.place.home.root, output.path), fact.sha256))
+
+
+def document(output: Output, told: MetadataFact | None, spec: str) -> Shot:
+    """A result that is no file of its own: it stands in the metadata."""
+    if told is None or told.result is None:
+        return Shot(output.path, note="The result is not here.", hint=f"sumesync fetch {spec}" if spec else "")
+    result = {name: value for name, value in told.result.items() if name != "output"}
+    text = clean(json.dumps(result, indent=2, ensure_ascii=False))
+    return Shot(output.path, text=text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n…")
 
 
 def shot(path: str, kept: Kept | None) -> Shot:
@@ -136,8 +151,8 @@ def title_of(key: EntryKey, meta: Mapping[str, Any]) -> str:
     return clean(named.strip()) if isinstance(named, str) and named.strip() else stem
 
 
-def jobs_of(entry: Entry | None) -> tuple[JobLine, ...]:
-    return tuple(JobLine(job.id, str(job.state), job.credits) for job in entry.jobs) if entry else ()
+def jobs_of(session: Session, entry: Entry | None) -> tuple[JobLine, ...]:
+    return tuple(JobLine(job.id, str(job.state), job.credits) for job in status.jobs_of(entry, session))
 
 
 def cost_of(entry: Entry | None) -> float | None:

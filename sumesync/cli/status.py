@@ -18,7 +18,7 @@ from sumesync.errors import first_of
 from sumesync.model import Entry, EntryKey, JobRecord, Output
 from sumesync.render import human, machine
 
-STATES = {
+_STATES = {
     Verb.INVALID: "invalid",
     Verb.ATTENTION: "needs you",
     Verb.CREATE: "not made yet",
@@ -61,12 +61,12 @@ def _view(common: Common, session: Session) -> human.View:
 
 
 def _row(action: Action, entry: Entry | None, session: Session) -> tuple[str, str, str, str, str]:
-    state = _state(action, session)
+    state = state_of(action, session)
     if action.verb is Verb.KEEP and action.edited:
         state = "edited by hand"
     elif action.reason.code is Why.SENDING:
         state = "being sent"
-    jobs = ", ".join(job.id for job in _jobs(entry, session)[-1:])
+    jobs = ", ".join(job.id for job in jobs_of(entry, session)[-1:])
     media = ", ".join(_shown(output, entry, session) for output in entry.outputs) if entry else ""
     cost = _cost(entry)
     return str(action.key), state, jobs or "-", "-" if cost is None else amount(cost), media or "-"
@@ -82,14 +82,15 @@ def _job(job: JobRecord) -> dict[str, object]:
     return {"id": job.id, "state": str(job.state), "attempt": job.attempt, "credits": job.credits}
 
 
-def _state(action: Action, session: Session) -> str:
+def state_of(action: Action, session: Session) -> str:
+    """Where a variant stands, in a word or two."""
     kind = session.place.schemas.kinds.get(action.kind)
     if action.verb is Verb.FETCH and kind is not None and kind.document:
         return "result missing" if action.reason.code is Why.MISSING or not kind.free else "to be searched"
-    return STATES[action.verb]
+    return _STATES[action.verb]
 
 
-def _jobs(entry: Entry | None, session: Session) -> tuple[JobRecord, ...]:
+def jobs_of(entry: Entry | None, session: Session) -> tuple[JobRecord, ...]:
     """The jobs of an entry: a search has none, whatever stands for it in the lock."""
     kind = session.place.schemas.kinds.get(entry.kind) if entry else None
     return entry.jobs if entry and not (kind and kind.free) else ()
@@ -104,10 +105,10 @@ def _shown(output: Output, entry: Entry, session: Session) -> str:
 
 
 def _row_json(action: Action, entry: Entry | None, session: Session) -> dict[str, object]:
-    jobs = _jobs(entry, session)
+    jobs = jobs_of(entry, session)
     return {
         **machine.action(action),
-        "state": _state(action, session),
+        "state": state_of(action, session),
         "credits": _cost(entry),
         "jobs": [_job(job) for job in jobs],
         "media": [output.path for output in entry.outputs] if entry else [],
@@ -164,7 +165,7 @@ def needing_a_person(plan_: Plan) -> Plan:
 def _what(action: Action) -> str:
     """What is out of step, in a few words: the reason says it, for a new spec the state does."""
     new = action.reason.code is Why.NEW and action.verb is not Verb.FETCH
-    return STATES[action.verb] if new else action.reason.text
+    return _STATES[action.verb] if new else action.reason.text
 
 
 _MENDS = {

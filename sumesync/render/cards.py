@@ -72,6 +72,8 @@ def _face(card: Card, shots: tuple[Shot, ...]) -> Html:
 
 
 def _kept(shot: Shot) -> str:
+    if shot.text:
+        return "a document"
     return f"{shot.family}: no preview" if shot.family else "no preview"
 
 
@@ -121,7 +123,9 @@ def _when(words: str, shot: Shot | None, alt: str) -> Html:
 
 def _figure(shot: Shot, alt: str) -> Html:
     size = {"width": shot.width or None, "height": shot.height or None}
-    if shot.note or not shot.file:
+    if shot.text:
+        body = element("pre", shot.text, tabindex="0", class_="document")
+    elif shot.note or not shot.file:
         hint = element("code", shot.hint) if shot.hint else None
         body = element("p", shot.note or "No preview.", " ", hint, class_="absent large")
     elif shot.family == "video":

@@ -13,7 +13,7 @@ SINCE: Final = {"new": "new", "changed": "changed", "moved": "moved", "removed":
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A media file: its names in the report, or (``note``) why it is not there and what to do."""
+    """A result: its names in the report, or (``note``) why it is not there and what to do."""
 
     path: str
     """In the project."""
@@ -25,6 +25,8 @@ class Shot:
     height: int = 0
     note: str = ""
     hint: str = ""
+    text: str = ""
+    """A result that is a document."""
 
 
 @dataclass(frozen=True, slots=True)

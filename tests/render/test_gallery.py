@@ -37,7 +37,7 @@ OURS = {
     *("html", "head", "meta", "title", "link", "style", "script", "body", "header", "main", "footer", "section", "div"),
     *("h1", "h2", "h3", "h4", "p", "b", "ul", "li", "dl", "dt", "dd", "a", "span", "bdi", "kbd", "code", "del", "ins"),
     *("button", "label", "input", "select", "option", "img", "video", "audio", "figure", "figcaption"),
-    *("details", "summary", "dialog"),
+    *("details", "summary", "dialog", "pre"),
 }
 EVIL = (
     "</script><script>alert(1)</script>",
@@ -86,13 +86,14 @@ def test_whatever_people_wrote_is_text(words: list[str]) -> None:
     name, path, title, prompt, old, field, value, tag, hint = words
     card = Card(
         path, path, title, value, "keep", hint,
-        Side(prompt, {field: value}, (SHOT, replace(SHOT, path=path, file=""))),
+        Side(prompt, {field: value}, (SHOT, replace(SHOT, path=path, file=""), Shot(path, text=f"x{prompt}"))),
         reason=title, hint=hint, tags=(tag,), jobs=(JobLine(name, hint, 1.5),), origin=path,
         since="changed", before=Side(old, {field: tag}, (OLD,)),
     )  # fmt: skip
     plain = replace(
         card, key="k", path="k", title="t", kind="v", words="w", reason="t", hint="h", tags=("g",),
-        now=Side("p", {"f": "v"}, (SHOT, replace(SHOT, file=""))), jobs=(JobLine("j", "h", 1.5),), origin="k",
+        now=Side("p", {"f": "v"}, (SHOT, replace(SHOT, file=""), Shot("k", text="x"))),
+        jobs=(JobLine("j", "h", 1.5),), origin="k",
         before=Side("o", {"f": "g"}, (OLD,)),
     )  # fmt: skip
     made = Read(page(Gallery(name, (card,), since=hint or "-"), ASSETS))

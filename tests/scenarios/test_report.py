@@ -105,6 +105,19 @@ def test_what_is_not_here_says_what_to_do(stage: Stage) -> None:
     assert "Media are not kept in git here. <code>sumesync fetch hero.sume.toml</code>" in report(stage)
 
 
+def test_a_result_that_is_a_document(make: Maker) -> None:
+    stage = make(seconds={"reference-analysis": 0})
+    stage.write("reel.sume.toml", 'kind = "reference-analysis"\nurl = "https://www.tiktok.com/@brand/video/1"\n')
+    stage.here("apply", "--yes", code=0)
+    stage.commit()
+    page = report(stage, "--since", "main")
+    assert became(page) == {"reel.sume.toml": "same"}
+    assert '<pre tabindex="0" class="document">{' in page
+    assert "a document" in page
+    stage.path("reel.sume.json").unlink()
+    assert "The result is not here. <code>sumesync fetch reel.sume.toml</code>" in report(stage)
+
+
 def test_narrowed_and_told_to_programs(stage: Stage) -> None:
     stage.spec("a/hero", "A cup.")
     stage.write("b/plate.sume.toml", 'prompt = "A plate."\n[meta]\ntags = ["web"]\n')
