@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sumesync.cli.exhibition import clean, cost_of, document, jobs_of, shot, side, standing, title_of
 from sumesync.cli.options import Common
@@ -26,11 +27,13 @@ _POINTER_MAX = 1024
 class Then:
     """A project at a commit. ``specs`` are the paths of its specs, valid or not."""
 
-    commit: str
     specs: frozenset[str]
     wanted: Mapping[EntryKey, Wanted]
     entries: Mapping[EntryKey, Entry]
     told: Mapping[EntryKey, MetadataFact]
+    blobs: Mapping[str, history.Blob]
+    """The media, by path, and which of them were git-lfs pointers."""
+    pointers: frozenset[str]
 
     def side(self, key: EntryKey, shots: tuple[Shot, ...]) -> Side:
         """What was asked for: by the spec, else by the metadata."""
@@ -62,7 +65,10 @@ def look(common: Common, session: Session, commit: str) -> Then:
     documents = {metadata.path_of(key): key for key in {*wanted, *entries}}
     told = history.texts_at(root, commit, documents, metadata.MAX_BYTES)
     facts = {documents[path]: metadata.read(data.decode("utf-8", "replace")) for path, data in told.items()}
-    return Then(commit, project.spec_paths, wanted, entries, facts)
+    blobs = history.blobs_at(root, commit, {output.path for entry in entries.values() for output in standing(entry)})
+    small = history.texts_at(root, commit, blobs, _POINTER_MAX)
+    pointers = frozenset(path for path, data in small.items() if data.startswith(_POINTER))
+    return Then(project.spec_paths, wanted, entries, facts, blobs, pointers)
 
 
 def _entries(common: Common, session: Session, commit: str) -> Mapping[EntryKey, Entry]:
@@ -142,19 +148,13 @@ def _bytes(outputs: Iterable[Output]) -> list[str]:
 
 def _shots(session: Session, then: Then, key: EntryKey, made: Album) -> tuple[Shot, ...]:
     root = session.place.home.root
-    outputs = standing(then.entries.get(key))
-    blobs = history.blobs_at(root, then.commit, [output.path for output in outputs])
-    pointers = history.texts_at(root, then.commit, blobs, _POINTER_MAX)
     found = []
-    for output in outputs:
+    for output in standing(then.entries.get(key)):
+        blob = then.blobs.get(output.path)
         if output.is_document:
             found.append(document(output, then.told.get(key), ""))
-            continue
-        blob = blobs.get(output.path)
-        is_here = blob is not None and not pointers.get(output.path, b"").startswith(_POINTER)
-        if blob is not None and is_here:
-            kept = made.keep(lambda into, blob=blob: history.export(root, blob, into))  # type: ignore[misc]
-            found.append(shot(output.path, kept))
+        elif blob is not None and output.path not in then.pointers:
+            found.append(shot(output.path, made.keep(partial(history.export, root, blob))))
         elif path := _same_bytes(session, output):
             found.append(shot(output.path, made.keep(copy_of(root, path), output.sha256)))
         elif blob is not None:
