@@ -65,6 +65,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     default="text",
     help="markdown: a comment for a pull request; github: notes at the specs' lines.",
 )
+@click.option("--since", metavar="REF", help="Only what this branch changes, from where REF and HEAD part.")
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there is anything to do or to decide.")
 @click.option("--prune", is_flag=True, help="Plan as apply --prune would.")
 @click.option("--refresh", is_flag=True, help="Plan as apply --refresh would.")
@@ -138,7 +139,8 @@ def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
         refresh=bool(asked.get("refresh")),
         regenerate=regenerate,
     )
-    return scope.narrowed(common, session, policy, tuple(asked.get("paths", ())), tuple(asked.get("tags", ())))
+    paths, tags = tuple(asked.get("paths", ())), tuple(asked.get("tags", ()))
+    return scope.narrowed(common, session, policy, paths, tags, asked.get("since"))
 
 
 def view(common: Common, session: Session, keep_going: bool = False, quote: Quote | None = None) -> human.View:
@@ -173,7 +175,8 @@ def _is_saved(document: Any) -> bool:
     if not isinstance(options_, dict) or not isinstance(document.get("digest"), str):
         return False
     lists = [options_.get(name, []) for name in ("paths", "tags", "regenerate")]
-    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
+    right = isinstance(options_.get("since"), str | None)
+    return right and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
 
 
 def _save(common: Common, out: Path, saved: dict[str, Any]) -> None:

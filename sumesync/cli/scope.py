@@ -13,7 +13,9 @@ from sumesync.core import paths
 from sumesync.core.action import Plan, Policy
 from sumesync.core.decide import quoted
 from sumesync.core.plan import only
+from sumesync.core.since import changed
 from sumesync.core.text import printable, suggest
+from sumesync.disk import history
 from sumesync.errors import UsageError
 from sumesync.model import EntryKey, Wanted
 
@@ -100,10 +102,32 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
 
 
-def narrowed(common: Common, session: Session, policy: Policy, named: tuple[str, ...], tags: tuple[str, ...]) -> Plan:
-    """The plan of the whole project, narrowed to what was asked for."""
+def narrowed(
+    common: Common,
+    session: Session,
+    policy: Policy,
+    named: tuple[str, ...],
+    tags: tuple[str, ...],
+    since: str | None = None,
+) -> Plan:
+    """The plan of the whole project, narrowed to what was asked for, and to what changed ``since`` a commit."""
     accept = chosen(common, session, named, tags)
+    if since is not None:
+        keys, asked = _changed_since(session, since), accept
+
+        def accept(key: EntryKey) -> bool:
+            return key in keys and (asked is None or asked(key))
+
     return only(session.plan(policy, accept), accept) if accept else session.plan(policy)
+
+
+def _changed_since(session: Session, ref: str) -> frozenset[EntryKey]:
+    """What the branch asks for otherwise than the commit where it and ``ref`` part."""
+    home = session.place.home
+    if not home.in_git:
+        raise UsageError("--since needs a git repository, and the project is in none")
+    base = history.base_of(home.root, ref)
+    return changed(history.project_at(home.root, base, session.place.schemas), session.project)
 
 
 def one_spec(common: Common, session: Session, name: str) -> Scope:

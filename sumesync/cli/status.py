@@ -194,7 +194,7 @@ def _findings(plan_: Plan) -> list[tuple[str, str, str]]:
     found += [
         (
             str(orphan.key),
-            f"in the lock, but its spec {gone(orphan.key)}",
+            gone(orphan.key),
             "sumesync apply --prune, or restore the spec",
         )
         for orphan in plan_.orphans

@@ -1,0 +1,82 @@
+"""``plan --since``: what a branch changes, whatever file it changed it in."""
+
+from __future__ import annotations
+
+import pytest
+
+from .stage import Stage
+
+
+def asked(stage: Stage, *args: str) -> list[str]:
+    return sorted(action["path"] for action in stage.here("plan", "--json", *args, code=0).json["actions"])
+
+
+@pytest.fixture
+def branch(stage: Stage) -> Stage:
+    stage.write("p.md", "A prompt in a file.")
+    stage.spec("one", "One.")
+    stage.spec("two", "Two.")
+    stage.write("three.sume.toml", 'prompt_file = "p.md"\n')
+    stage.write(
+        "film.sume.toml", 'kind = "video"\nprompt = "Move."\nreference_image_urls = [{ from = "one.sume.toml" }]\n'
+    )
+    stage.commit()
+    stage.git("checkout", "-q", "-b", "branch")
+    return stage
+
+
+def test_a_branch_without_changes_changes_nothing(branch: Stage) -> None:
+    assert asked(branch, "--since", "main") == []
+    assert len(asked(branch)) == 4
+
+
+@pytest.mark.parametrize("commits", [True, False], ids=["committed", "not committed"])
+def test_specs_prompt_files_and_what_hangs_on_them(branch: Stage, commits: bool) -> None:
+    branch.spec("one", "Number one.")
+    branch.write("p.md", "Another prompt.")
+    branch.spec("new", "New.")
+    if commits:
+        branch.commit()
+    assert asked(branch, "--since", "main") == ["film.sume.toml", "new.sume.toml", "one.sume.toml", "three.sume.toml"]
+    assert asked(branch, "new", "--since", "main") == ["new.sume.toml"]
+
+
+def test_a_default_changes_all_that_has_it_from_there(branch: Stage) -> None:
+    branch.write("sumesync.toml", branch.read("sumesync.toml") + '\n[defaults.video]\nresolution = "720p"\n')
+    config = branch.read("sumesync.toml")
+    branch.write("sumesync.toml", config.replace("[defaults.video]\n# aspect", "# aspect", 1))
+    assert asked(branch, "--since", "main") == ["film.sume.toml", "one.sume.toml"]
+
+
+def test_what_main_changed_meanwhile_is_not_the_branch_s(branch: Stage) -> None:
+    branch.spec("two", "Number two.")
+    branch.commit()
+    branch.git("checkout", "-q", "main")
+    branch.spec("one", "Number one.")
+    branch.commit()
+    branch.git("checkout", "-q", "branch")
+    assert asked(branch, "--since", "main") == ["two.sume.toml"]
+
+
+def test_a_comment_changes_nothing_and_a_title_does(branch: Stage) -> None:
+    branch.write("one.sume.toml", "# more\n" + branch.read("one.sume.toml"))
+    assert asked(branch, "--since", "main") == []
+    branch.write("one.sume.toml", branch.read("one.sume.toml") + '\n[meta]\ntitle = "One"\n')
+    assert asked(branch, "--since", "main") == ["one.sume.toml"]
+
+
+def test_a_new_fault_is_the_branch_s_an_old_one_is_not(branch: Stage) -> None:
+    branch.write("two.sume.toml", "promt = 1\n")
+    found = branch.here("plan", "--since", "main", code=64)
+    assert "two.sume.toml:1" in found.out
+    branch.commit()
+    branch.git("checkout", "-q", "-b", "later")
+    branch.here("plan", "--since", "branch", code=0)
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "--output=x", ""])
+def test_a_commit_that_there_is_not(branch: Stage, ref: str) -> None:
+    assert "x" not in branch.tree()
+    refused = branch.here("plan", f"--since={ref}", code=64)
+    assert "commit" in refused.err
+    assert "x" not in branch.tree()
