@@ -49,7 +49,7 @@ class ThreadWorkers:
 
     def __init__(self, threads: int = 16) -> None:
         self._most = threads
-        self._tasks: queue.SimpleQueue[tuple[object, Callable[[], object]]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[object, Callable[[], object]] | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
         self._threads = 0
         self._busy = 0
@@ -80,9 +80,14 @@ class ThreadWorkers:
         """End a wait of ``next`` early. Safe in a signal handler."""
         self._ended.put(None)
 
+    def close(self) -> None:
+        """No more tasks: each thread ends after the one that it has."""
+        for _ in range(self._threads):
+            self._tasks.put(None)
+
     def _work(self) -> None:
-        while True:
-            tag, task = self._tasks.get()
+        while (given := self._tasks.get()) is not None:
+            tag, task = given
             try:
                 self._ended.put(Done(tag, task()))
             except BaseException as error:  # noqa: BLE001 - it is handed to the loop, which raises it

@@ -142,7 +142,7 @@ class Flights:
         ground = self._ground
         if error.status in (401, 403):
             ground.closed = True
-            ground.fail(flight.errand.key, error.what, error.hint)
+            ground.fail(flight.errand.key, error.what, error.hint, error.status)
             self.leave_all()
             return
         flight.lost = flight.lost + 1 if error.status == 404 else 0

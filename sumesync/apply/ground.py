@@ -58,9 +58,9 @@ class Ground:
     def now(self) -> float:
         return self.tools.clock.monotonic()
 
-    def fail(self, key: EntryKey | None, text: str, hint: str) -> None:
+    def fail(self, key: EntryKey | None, text: str, hint: str, status: int | None = None) -> None:
         text = without_secrets(text)
-        self.outcome.failed.append(Trouble(key, text, hint))
+        self.outcome.failed.append(Trouble(key, text, hint, status))
         self.tools.tell(News.FAILED, key, text)
 
     def note(self, errand: Errand, job: JobRecord) -> None:

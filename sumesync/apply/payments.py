@@ -272,7 +272,7 @@ class Payments:
         self._intents.add(submission.key)
         if errand.tries + 1 >= TRIES or ground.closed:
             ground.closed = True  # the next one would not get through either
-            ground.fail(action.key, f"not sent: {detail}", "nothing was paid for; run apply again")
+            ground.fail(action.key, f"not sent: {detail}", "nothing was paid for; run apply again", 0)
             return
         wait = RETRY_SECONDS * 2**errand.tries
         ground.tools.tell(News.NOTE, action.key, f"not sent ({detail}); trying again in {wait:.0f} s")
@@ -286,7 +286,7 @@ class Payments:
             self._drop(body.remembered)
             hint = "run apply again: what it takes in is uploaded anew; or change the spec. Nothing was paid for"
         text = f"Sume refused it: {refused.code or refused.status}: {refused.message}{named}"
-        self._ground.fail(action.key, text, hint)
+        self._ground.fail(action.key, text, hint, refused.status)
         self._ground.closed = self._ground.closed or refused.stops_batch
 
     def _drop(self, upload_ids: tuple[str, ...]) -> None:

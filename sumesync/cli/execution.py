@@ -26,7 +26,7 @@ from sumesync.core.text import count
 from sumesync.errors import ApiError, Exit, LocalStateError, first_of
 from sumesync.host import Stop, SystemClock, ThreadWorkers
 from sumesync.model import SANDBOX, EntryKey, Event, Lock, News
-from sumesync.ports import JobApi
+from sumesync.ports import JobApi, Progress
 from sumesync.render import human, machine, progress
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class How:
     max_credits: float | None = None
     blind: bool = False
     """The person said how many jobs at most: such whose cost nobody can tell are among them."""
+    budget: Budget | None = None
+    """What earlier runs have left of ``max_credits``, where it is for several."""
+    show: Progress | None = None
+    """Who hears of the run, and outlives it; else what the command line asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def execute(
     since = clock.monotonic()  # what is asked of Sume before the loop counts, too
     stop.also(workers.wake)
     lock, uploads = _signed(session, met.workspace), wiring.uploads(session.place, met.workspace)
-    show = _progress(common, plan_)
+    show = _progress(common, plan_) if how.show is None else progress.Lasting(how.show)
     tools = Tools(
         api, session.ledger, session.journal, session.locks, session.media, clock, workers, show, api, uploads
     )
@@ -99,6 +103,7 @@ def execute(
         with stop.listening():  # only now: before it a Ctrl-C ends the command at once, and nothing is under way
             Loop(task, tools, outcome).run()
     finally:
+        workers.close()
         with suppress(OSError, ValueError):
             show.close()
     return outcome, plan_

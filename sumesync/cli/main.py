@@ -24,6 +24,7 @@ _COMMANDS = {
     "validate": "plan",
     "plan": "plan",
     "apply": "apply",
+    "watch": "watch",
     "status": "status",
     "check": "status",
     "report": "report",
@@ -42,7 +43,7 @@ _COMMANDS = {
     "sandbox": "sandbox",
 }
 _GROUPS = (
-    ("Every day", ("new", "validate", "plan", "apply", "status", "check", "report")),
+    ("Every day", ("new", "validate", "plan", "apply", "watch", "status", "check", "report")),
     ("Media and decisions", ("fetch", "accept", "retake", "resolve", "lock")),
     ("Account and library", ("me", "credits", "avatars", "brand", "assets", "jobs")),
     ("Set up", ("init", "schema", "sandbox")),
@@ -100,6 +101,7 @@ _HELP = {
     "validate": "Tell everything that is wrong with the specs. Offline.",
     "plan": "Show what apply would do, and what it would pay for. Offline.",
     "apply": "Make the media match the specs. This is what pays.",
+    "watch": "Keep the media as the specs say while you work on them.",
     "status": "Show where every spec stands. Offline.",
     "check": "For CI: fail when specs, lock, metadata and media disagree. Offline.",
     "report": "Write a page with all media, for reviewers. Offline.",

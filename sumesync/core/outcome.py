@@ -15,6 +15,8 @@ class Trouble:
     key: EntryKey | None
     text: str
     hint: str = ""
+    status: int | None = None
+    """What Sume answered, where its answer is the trouble; 0: it could not be reached."""
 
 
 @dataclass(slots=True)

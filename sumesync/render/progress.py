@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sumesync.core.text import printable
 from sumesync.model import EntryKey, Event, News
-from sumesync.ports import Clock
+from sumesync.ports import Clock, Progress
 from sumesync.render import machine
 
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ class Silent:
     def close(self) -> None: ...
 
 
+class Lasting:
+    """What goes on after a run: nothing is closed with it."""
+
+    def __init__(self, other: Progress) -> None:
+        self._other = other
+
+    def tell(self, event: Event) -> None:
+        self._other.tell(event)
+
+    def close(self) -> None: ...
+
+
 class Lines:
     """Off a terminal: one plain line per state change, nothing that moves."""
 
@@ -87,7 +99,7 @@ class _Row:
 class LiveView:
     """On a terminal: what is under way, each with its state and time, and the counts; what has ended scrolls up."""
 
-    def __init__(self, console: Console, total: int, clock: Clock) -> None:
+    def __init__(self, console: Console, total: int, clock: Clock, per_second: float = 8) -> None:
         from rich.live import Live
 
         self._console = console
@@ -98,7 +110,11 @@ class LiveView:
         self._failed = 0
         self._began = self._clock.monotonic()
         self._live: Live = Live(
-            get_renderable=self.view, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+            get_renderable=self.view,
+            console=console,
+            refresh_per_second=per_second,
+            transient=True,
+            redirect_stdout=False,
         )
         self._live.start()
 
@@ -133,8 +149,17 @@ class LiveView:
         waiting = max(0, self._total - self._done - self._failed - len(self._rows))
         counts = f"{self._done} of {self._total} done{failed}, {len(self._rows)} under way, {waiting} waiting"
         took = _clock(self._clock.monotonic() - self._began)
-        rows = [self._table()] if self._rows else []
+        rows = [table] if (table := self.rows()) is not None else []
         return Group(*rows, Text.assemble((counts, "bold"), (f"  {took}", "dim")))
+
+    def only(self, keys: Iterable[EntryKey]) -> None:
+        """What is not among ``keys`` is not under way any more, whatever became of it."""
+        kept = set(keys)
+        self._rows = {key: row for key, row in self._rows.items() if key in kept}
+
+    def rows(self) -> Table | None:
+        """What is under way; None when nothing is."""
+        return self._table() if self._rows else None
 
     def _table(self) -> Table:
         from rich.table import Table

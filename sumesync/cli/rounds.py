@@ -1,0 +1,217 @@
+"""What a session of watch looks at and does: the looks without the project's mutex, the passes with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import click
+
+from sumesync.cli import scope, wiring
+from sumesync.cli.apply import guard
+from sumesync.cli.execution import How, execute
+from sumesync.cli.options import Common
+from sumesync.cli.plan import view
+from sumesync.cli.session import Place, Session
+from sumesync.cli.talk import Talk
+from sumesync.core import metadata, paths, sight, watching
+from sumesync.core.action import Plan, Verb
+from sumesync.core.outcome import Outcome
+from sumesync.core.sight import Item, Sight
+from sumesync.core.text import count
+from sumesync.core.watching import Around, Ask, Result, Watch
+from sumesync.disk import repository
+from sumesync.errors import ApiError, LocalStateError, SumesyncError, UsageError
+from sumesync.host import Stop
+from sumesync.model import SANDBOX
+from sumesync.render.watching import Standing, View
+
+
+@dataclass
+class Rounds:
+    """The Desk and the Voice of a session. ``wrote`` hears which files a pass wrote."""
+
+    common: Common
+    place: Place
+    named: tuple[str, ...]
+    tags: tuple[str, ...]
+    shows: View
+    wrote: Callable[[list[str]], None] = lambda _paths: None
+    ended: bool = False
+    done: int = 0
+    _bought: set[str] = field(default_factory=set)
+    _session: Session | None = None
+    _plan: Plan = field(default_factory=Plan)
+    _trouble: str = ""
+
+    # --- Looking ---------------------------------------------------------------------------------------------
+
+    def look(self) -> Sight:
+        """Everything, anew. Raises LocalStateError where the project's folder is gone."""
+        if not self.place.home.root.is_dir():
+            raise LocalStateError(f"the project's folder is gone: {self.place.home.root}", "nothing was lost at Sume")
+        try:
+            self._session = self._looked()
+            self._plan = self._planned(self._session)
+        except SumesyncError as error:
+            told = [f"{problem.where}: {problem.what}" for problem in error.problems]
+            return Sight(fault="\n".join([*told, error.what, error.hint]).strip())
+        return Sight(sight.items_of(self._plan), len(self._plan.actions))
+
+    def around(self) -> Around:
+        root = self.place.home.root
+        return Around(repository.at_work(root), repository.head(root), _key_sign(self.common))
+
+    def _looked(self) -> Session:
+        root = self.place.home.root
+        if not (root / paths.CONFIG_NAME).is_file():
+            raise LocalStateError(f"{paths.CONFIG_NAME} is gone: this is no project now", "waiting for it")
+        place = wiring.find(self.common)
+        if place.endpoint != self.place.endpoint:
+            now, before = ("the sandbox", "Sume") if place.endpoint == SANDBOX else ("Sume", "the sandbox")
+            raise LocalStateError(f"the project now asks for {now}, this session began at {before}", "start it again")
+        return wiring.look(place)
+
+    def _planned(self, session: Session) -> Plan:
+        return scope.narrowed(self.common, session, session.policy(keep_going=True), self.named, self.tags)
+
+    # --- Acting ----------------------------------------------------------------------------------------------
+
+    def act(self, items: frozenset[Item]) -> Result:
+        before = self.around()
+        with ExitStack() as held:
+            try:
+                held.enter_context(wiring.holding(replace(self.common, lock_timeout=0.0), self.place.home, "watch"))
+            except LocalStateError as error:
+                self._tell("held", f"waiting: {error.what}")
+                return Result(trouble=watching.BUSY)
+            try:
+                return self._pass(items, before)
+            except ApiError as error:
+                self._tell("error", error.what, error.hint)
+                return Result(trouble=_kind_of(error.status))
+            except UsageError as error:
+                self._tell("error", error.what, error.hint)
+                return Result(trouble=watching.KEY)
+            except LocalStateError as error:
+                self._tell("error", error.what, error.hint)
+                return Result(trouble=watching.LOCAL)
+
+    def _pass(self, items: frozenset[Item], before: Around) -> Result:
+        session = self._looked()
+        session.journal.sweep()
+
+        def again(fresh: Session) -> Plan:
+            return sight.narrowed(self._planned(fresh), items)
+
+        plan_ = again(session)
+        guard(session, plan_, plan_.pays, keep_going=True)
+        if not plan_.work and not plan_.collects and not plan_.unknown:
+            return Result()
+        if before.git or self.around() != before:
+            return Result(trouble=watching.GIT)
+        how = How(session.policy(keep_going=True), wait=False, show=self.shows)
+        quiet = replace(self.common, talk=Talk(self.common.talk.as_json, quiet=True))
+        outcome, _ = execute(quiet, session, plan_, again, Stop(), how)
+        return self._ended(items, outcome)
+
+    def _ended(self, items: frozenset[Item], outcome: Outcome) -> Result:
+        self.ended = outcome.interrupted
+        self.done += len(outcome.done)
+        self._bought.update(outcome.bought)
+        beside = [metadata.path_of(item.key) for item in items if item.key.path]
+        self.wrote([*outcome.written, *outcome.removed, *beside, paths.LOCK_NAME])
+        refused = [trouble for trouble in outcome.failed if trouble.status is not None]
+        kinds = {_kind_of(trouble.status) for trouble in refused}
+        kind = next((kind for kind in (watching.KEY, watching.NETWORK) if kind in kinds), "")
+        if outcome.refused is not None:
+            self._tell("error", outcome.refused.text, outcome.refused.hint)
+            kind = watching.LOCAL
+        elif not kind:
+            self._trouble = ""
+        never = {trouble.key for trouble in refused if trouble.key and not _kind_of(trouble.status)}
+        return Result(len(outcome.bought), frozenset(outcome.not_begun), kind, frozenset(never))
+
+    def ask(self, ask: Ask) -> bool:
+        self.shows.pause()
+        try:
+            yes = click.confirm(_question(ask, self.place.endpoint), err=True)
+        finally:
+            self.shows.resume()
+        if not yes:
+            self.shows.note("note", "Declined; asked again when it changes.")
+        return yes
+
+    # --- Telling ---------------------------------------------------------------------------------------------
+
+    def show(self, items: frozenset[Item]) -> None:
+        if self._session is not None:
+            self.shows.plan(sight.seen_only(self._plan, items), view(self.common, self._session, keep_going=True))
+
+    def rest(self, specs: int) -> None:
+        self.shows.stands(self.standing())
+        self.shows.note("idle", f"{count(specs, 'spec')} up to date.")
+
+    def over(self, jobs: int, most: int) -> None:
+        self.shows.note(
+            "guard",
+            f"that would be {count(jobs, 'paid job')} in this session, more than the {most:,} allowed; not submitted",
+            f"if that is what you want, start it again with --max-jobs {jobs}",
+        )
+
+    def fault(self, text: str) -> None:
+        what, _, hint = text.rpartition("\n")
+        self.shows.note("error", what or hint, f"{hint}; waiting for that" if what else "")
+
+    def held(self, why: str) -> None:
+        self.shows.note("held", f"{why}: nothing is submitted meanwhile" if why else "git is done")
+
+    def stands(self, state: Watch, settling: int) -> None:
+        self.shows.stands(self.standing(settling, state.around.git if state.around else ""))
+
+    def standing(self, settling: int = 0, note: str = "") -> Standing:
+        facts = self._session.state.facts if self._session else ()
+        credits_ = [f.job.credits for f in facts if f.job.id in self._bought and f.job.credits is not None]
+        return Standing(
+            specs=len(self._plan.actions),
+            running=tuple(action.key for action in self._plan.of(Verb.RESUME)),
+            settling=settling,
+            done=self.done,
+            bought=len(self._bought),
+            credits=sum(credits_) if credits_ else None,
+            note=note,
+        )
+
+    def _tell(self, what: str, text: str, hint: str = "") -> None:
+        """Once, until something works again or something else is wrong."""
+        if text != self._trouble:
+            self.shows.note(what, text, hint)
+        self._trouble = text
+
+
+def _kind_of(status: int | None) -> str:
+    """What an answer of Sume, or none (None, 0), means for the session; "": only for the request itself."""
+    if status in (401, 402, 403):
+        return watching.KEY
+    return "" if status and 400 <= status < 500 and status not in (408, 429) else watching.NETWORK
+
+
+def _question(ask: Ask, endpoint: str) -> str:
+    what = f"Pay for {count(ask.jobs, 'job')}" if ask.jobs else "Do this (nothing is paid for)"
+    if unknown := sum(item.deed == sight.SETTLE for item in ask.items):
+        what += f" and settle {count(unknown, 'request')} whose outcome is unknown"
+    beyond = ", beyond what this session may" if ask.over else ""
+    return f"{what}{beyond}{' in the sandbox' if endpoint == SANDBOX else ''}?"
+
+
+def _key_sign(common: Common) -> str:
+    """Something that changes when the key's file does."""
+    if common.key_file is None:
+        return ""
+    try:
+        status = os.stat(common.folder / common.key_file)
+    except OSError:
+        return ""
+    return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
