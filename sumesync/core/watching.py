@@ -62,6 +62,8 @@ class Watch:
     """All that a session remembers."""
 
     look_at: float
+    full_at: float = float("-inf")
+    """When to look whether or not anything is heard."""
     hinted: float | None = None
     """Since when there are hints that no look has answered."""
     sight: Sight = field(default_factory=Sight)
@@ -168,12 +170,13 @@ def heard(state: Watch, rules: Rules, paths: Iterable[str], now: float) -> Watch
     due = min(now + rules.debounce, first + _LONGEST_DEBOUNCES * rules.debounce)
     since = {item: now if item.key.path in named else at for item, at in state.since.items()}
     retry = now if state.trouble == KEY else state.retry_at
-    return replace(state, hinted=first, look_at=min(due, state.look_at), since=since, retry_at=retry)
+    return replace(state, hinted=first, look_at=min(due, state.full_at), since=since, retry_at=retry)
 
 
 def looked(state: Watch, rules: Rules, sight: Sight, now: float) -> Watch:
     """A look is over. What is not there any more is forgotten, so that it counts anew when it comes back."""
-    state = replace(state, look_at=now + rules.every, hinted=None, sight=sight)
+    flew = state.sight.flying
+    state = replace(state, look_at=now + rules.every, full_at=now + rules.every, hinted=None, sight=sight)
     if sight.fault:
         return state
     here = sight.items
@@ -183,8 +186,8 @@ def looked(state: Watch, rules: Rules, sight: Sight, now: float) -> Watch:
         tried={item: tried for item, tried in state.tried.items() if item in here},
         aside=state.aside & here,
         shown=state.shown & here,
-        flying_since=state.flying_since if sight.flying else now,
-        poll_at=state.poll_at if sight.flying else now,
+        flying_since=state.flying_since if flew else now,
+        poll_at=state.poll_at if flew else max(state.poll_at, now),
         rested=state.rested and not sight.work,
         over_told=state.over_told and any(item.jobs for item in here),
     )
@@ -207,7 +210,7 @@ def noticed(state: Watch, around: Around, now: float) -> Watch:
 
 def passed(state: Watch, rules: Rules, items: frozenset[Item], result: Result, now: float) -> Watch:
     """A pass is over; what it did shows in the look that follows."""
-    state = replace(state, look_at=now, bought=state.bought + result.bought)
+    state = replace(state, look_at=now, full_at=now, bought=state.bought + result.bought)
     if result.bought:
         state = replace(state, flying_since=now)
     state = replace(state, poll_at=now + rules.pace.again(now - state.flying_since))
@@ -254,7 +257,7 @@ def answered(state: Watch, rules: Rules, ask: Ask, yes: bool) -> Watch:
 def woke(state: Watch, now: float) -> Watch:
     """Time has jumped: the machine slept. What people did meanwhile settles anew; what failed is tried again."""
     since = dict.fromkeys(state.since, now)
-    return replace(state, look_at=now, since=since, retry_at=now, poll_at=now, tries=0)
+    return replace(state, look_at=now, full_at=now, since=since, retry_at=now, poll_at=now, tries=0)
 
 
 def showed(state: Watch, items: frozenset[Item]) -> Watch:
