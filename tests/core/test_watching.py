@@ -213,7 +213,7 @@ def test_jobs_are_looked_at_in_growing_steps_and_free_work_of_others_goes_with_t
     session = Session(resume())
     assert session.next() == act(resume())
     waits = []
-    for _ in range(8):
+    for _ in range(16):
         session.end(resume())
         session.look(resume())
         waits.append(session.until())
