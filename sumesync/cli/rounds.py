@@ -45,6 +45,7 @@ class Rounds:
     _session: Session | None = None
     _plan: Plan = field(default_factory=Plan)
     _trouble: str = ""
+    _hint: str = ""
 
     # --- Looking ---------------------------------------------------------------------------------------------
 
@@ -56,8 +57,8 @@ class Rounds:
             self._session = self._looked()
             self._plan = self._planned(self._session)
         except SumesyncError as error:
-            told = [f"{problem.where}: {problem.what}" for problem in error.problems]
-            return Sight(fault="\n".join([*told, error.what, error.hint]).strip())
+            self._hint = error.hint
+            return Sight(fault="; ".join([error.what, *(f"{p.where}: {p.what}" for p in error.problems)]))
         return Sight(sight.items_of(self._plan), len(self._plan.actions))
 
     def around(self) -> Around:
@@ -67,7 +68,7 @@ class Rounds:
     def _looked(self) -> Session:
         root = self.place.home.root
         if not (root / paths.CONFIG_NAME).is_file():
-            raise LocalStateError(f"{paths.CONFIG_NAME} is gone: this is no project now", "waiting for it")
+            raise LocalStateError(f"{paths.CONFIG_NAME} is gone: this is no project now")
         place = wiring.find(self.common)
         if place.endpoint != self.place.endpoint:
             now, before = ("the sandbox", "Sume") if place.endpoint == SANDBOX else ("Sume", "the sandbox")
@@ -162,8 +163,7 @@ class Rounds:
         )
 
     def fault(self, text: str) -> None:
-        what, _, hint = text.rpartition("\n")
-        self.shows.note("error", what or hint, f"{hint}; waiting for that" if what else "")
+        self.shows.note("error", text, "; ".join(filter(None, (self._hint, "watching goes on"))))
 
     def held(self, why: str) -> None:
         self.shows.note("held", f"{why}: nothing is submitted meanwhile" if why else "git is done")
