@@ -14,6 +14,8 @@ from sumesync.core.sight import Item, Sight
 from sumesync.core.watching import Act, Around, Ask, Look, Rest, Result, Rules, Show, TellOver, Wait, Watch
 from sumesync.ports import Clock
 
+_LONGEST_WAIT = 2.0
+"""What stands around the project tells of no change: it is seen so often, which costs nothing."""
 _SLEPT_SECONDS = 30.0
 """A wait that took so much longer than it was to: the machine slept."""
 
@@ -35,7 +37,7 @@ class Desk(Protocol):
     def look(self) -> Sight: ...
 
     def around(self) -> Around:
-        """Cheap: it is asked for at every turn."""
+        """Cheap: it is asked for at every turn. Raises LocalStateError where the project's folder is gone."""
 
     def act(self, items: frozenset[Item]) -> Result:
         """One pass with the project's mutex: these items, as far as they are still what they were."""
@@ -73,7 +75,7 @@ class Watcher:
         while not self._desk.ended:
             until = self.turn()
             if until is not None:
-                self.wait(until)
+                self.wait(min(until, self._clock.monotonic() + _LONGEST_WAIT))
 
     def turn(self) -> float | None:
         """One step. The time until which there is nothing to do, or None where there may be."""

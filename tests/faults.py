@@ -98,7 +98,7 @@ FAULTS: Mapping[int, str] = {
     78: "a spec that is renamed or deleted with its job in flight",
 }
 
-COMING: Mapping[int, str] = {33: "comes with sumesync watch"}
+COMING: Mapping[int, str] = {}
 """Faults that no test can prove yet, and why. One that is proved may not stand here."""
 
 

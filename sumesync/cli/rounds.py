@@ -50,9 +50,7 @@ class Rounds:
     # --- Looking ---------------------------------------------------------------------------------------------
 
     def look(self) -> Sight:
-        """Everything, anew. Raises LocalStateError where the project's folder is gone."""
-        if not self.place.home.root.is_dir():
-            raise LocalStateError(f"the project's folder is gone: {self.place.home.root}", "nothing was lost at Sume")
+        """Everything, anew."""
         try:
             self._session = self._looked()
             self._plan = self._planned(self._session)
@@ -63,6 +61,8 @@ class Rounds:
 
     def around(self) -> Around:
         root = self.place.home.root
+        if not root.is_dir():
+            raise LocalStateError(f"the project's folder is gone: {root}", "nothing that was paid for is lost at Sume")
         return Around(repository.at_work(root), repository.head(root), _key_sign(self.common))
 
     def _looked(self) -> Session:

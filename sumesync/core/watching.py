@@ -84,7 +84,8 @@ class Watch:
     granted: int = 0
     """Paid jobs beyond the guard that a person agreed to."""
     shown: frozenset[Item] = frozenset()
-    rested: bool = False
+    rested: int | None = None
+    """How many specs were told to be up to date, while they are."""
     over_told: bool = False
 
 
@@ -188,7 +189,7 @@ def looked(state: Watch, rules: Rules, sight: Sight, now: float) -> Watch:
         shown=state.shown & here,
         flying_since=state.flying_since if flew else now,
         poll_at=state.poll_at if flew else max(state.poll_at, now),
-        rested=state.rested and not sight.work,
+        rested=None if sight.work else state.rested,
         over_told=state.over_told and any(item.jobs for item in here),
     )
 
@@ -265,7 +266,7 @@ def showed(state: Watch, items: frozenset[Item]) -> Watch:
 
 
 def rested(state: Watch) -> Watch:
-    return replace(state, rested=True)
+    return replace(state, rested=state.sight.specs)
 
 
 def told_over(state: Watch) -> Watch:
@@ -284,7 +285,7 @@ def step(state: Watch, rules: Rules, now: float) -> Step:
     settled = frozenset(item for item in state.sight.items if _settles_at(state, rules, item) <= now)
     if fresh := frozenset(item for item in settled - state.shown if not item.polls):
         return Show(fresh)
-    if not state.sight.work and not state.rested:
+    if not state.sight.work and state.rested != state.sight.specs:
         return Rest()
     ready = _together(state, _ready(state, rules, settled, now))
     if state.hinted is not None or not ready:

@@ -217,7 +217,7 @@ def test_jobs_are_looked_at_in_growing_steps_and_free_work_of_others_goes_with_t
         session.end(resume())
         session.look(resume())
         waits.append(session.until())
-        session.after(waits[-1])
+        session.after(waits[-1] + 0.001)
         assert session.next() == act(resume())
     assert waits[0] == 5.0
     assert waits == sorted(waits)
@@ -514,13 +514,13 @@ def test_whatever_happens_money_is_only_spent_on_what_has_settled(
 
 @given(SIGHTS, ALL_RULES, st.sampled_from(["", *watching.TROUBLES]))
 def test_a_sight_that_never_changes_never_spins(items: frozenset[Item], rules: Rules, trouble: str) -> None:
-    """Passes in which nothing comes of anything, for an hour: a few hundred steps, no more."""
+    """Passes in which nothing comes of anything, for ten minutes: few steps."""
     session = Session(*items, rules=rules)
     steps = 0
-    ends = session.now + 3600
+    ends = session.now + 600
     while session.now < ends:
         steps += 1
-        assert steps < 20_000
+        assert steps < 2_000
         step = session.next()
         if isinstance(step, Wait):
             session.now = step.until

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -415,8 +415,6 @@ def test_a_folder_that_comes_and_goes(stage: Stage) -> None:
 
 
 def test_no_thread_is_left_by_any_number_of_passes(stage: Stage) -> None:
-    import threading
-
     session = Session(stage)
     for number in range(5):
         saved(stage, session, f"Picture {number}.")
@@ -425,4 +423,3 @@ def test_no_thread_is_left_by_any_number_of_passes(stage: Stage) -> None:
     for thread in ours:
         thread.join(timeout=10)
     assert not [thread for thread in ours if thread.is_alive()]
-    assert os.environ
