@@ -69,7 +69,7 @@ def _item(action: Action) -> Item:
 
 
 def _hangs_on(action: Action) -> tuple[EntryKey, ...]:
-    return (action.twin,) if action.twin else ()
+    return (*((action.twin,) if action.twin else ()), *action.after)
 
 
 def narrowed(plan: Plan, items: frozenset[Item]) -> Plan:

@@ -308,8 +308,8 @@ def _open(state: Watch, rules: Rules) -> frozenset[Item]:
 
 
 def _together(state: Watch, ready: frozenset[Item]) -> frozenset[Item]:
-    """Without what hangs on a purchase that is not among them."""
-    missing = {item.key for item in state.sight.work - ready if item.jobs}
+    """Without what hangs on work that is not among them."""
+    missing = {item.key for item in state.sight.work - ready if not item.polls}
     while hanging := {item for item in ready if missing.intersection(item.after)}:
         ready -= hanging
         missing |= {item.key for item in hanging}
