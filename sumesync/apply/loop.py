@@ -183,6 +183,7 @@ class Loop:
         ground = self._ground
         ground.outcome.not_begun += [action.key for action in self._payments.leave()]
         self._flights.leave_all()
+        ground.outcome.budget = ground.till.budget
         ground.outcome.undelivered += [wanted.key for errand in self._deliveries.open for wanted in errand.targets]
         try:
             ground.record.flush(at_once=True)

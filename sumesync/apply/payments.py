@@ -146,6 +146,7 @@ class Payments:
             ground.closed = True
             hint = "what was bought is finished; to go on, raise --max-credits and run apply again"
             ground.outcome.refused = ground.outcome.refused or Trouble(None, verdict.why, hint)
+            ground.outcome.over_budget = True
         return verdict.may is May.START
 
     def balance_read(self, left: float | None) -> None:

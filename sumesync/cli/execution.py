@@ -196,9 +196,13 @@ def _task(
         deadline=how.deadline,
         since=since,
         stopping=stop,
-        budget=None if how.max_credits is None else Budget(how.max_credits, how.blind, {}, met.balance, fresh=True),
+        budget=how.budget if limited and how.budget else _budget(how, met),
         prices={key: each.known for key, each in expected.items() if each.credits is not None},
     )
+
+
+def _budget(how: How, met: Met) -> Budget | None:
+    return None if how.max_credits is None else Budget(how.max_credits, how.blind, {}, met.balance, fresh=True)
 
 
 def finish(common: Common, result: Outcome, plan_: Plan) -> None:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import click
 
-from sumesync.cli import scope, wiring
+from sumesync.cli import contract, money, scope, wiring
 from sumesync.cli.apply import guard
-from sumesync.cli.execution import How, execute
+from sumesync.cli.execution import How, execute, meet
 from sumesync.cli.options import Common
 from sumesync.cli.plan import view
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Talk
 from sumesync.core import metadata, paths, sight, watching
 from sumesync.core.action import Plan, Verb
+from sumesync.core.budget import Budget, caught_up
 from sumesync.core.outcome import Outcome
 from sumesync.core.sight import Item, Sight
 from sumesync.core.text import count
@@ -38,12 +39,16 @@ class Rounds:
     named: tuple[str, ...]
     tags: tuple[str, ...]
     shows: View
+    max_credits: float | None = None
+    blind: bool = False
+    """Jobs whose cost nobody can tell may be bought, too: the person said how many."""
     wrote: Callable[[list[str]], None] = lambda _paths: None
     ended: bool = False
     done: int = 0
     _bought: set[str] = field(default_factory=set)
     _session: Session | None = None
     _plan: Plan = field(default_factory=Plan)
+    _budget: Budget | None = None
     _trouble: str = ""
     _hint: str = ""
 
@@ -113,9 +118,20 @@ class Rounds:
             return Result()
         if before.git or self.around() != before:
             return Result(trouble=watching.GIT)
-        how = How(session.policy(keep_going=True), wait=False, show=self.shows)
-        quiet = replace(self.common, talk=Talk(self.common.talk.as_json, quiet=True))
-        outcome, _ = execute(quiet, session, plan_, again, Stop(), how)
+        quiet = replace(self.common, talk=Talk(quiet=True))
+        with wiring.connected(quiet, session.place) as api:
+            met = meet(quiet, session, api)
+            if self._budget is not None:
+                self._budget = caught_up(self._budget, session.state.facts, met.balance)
+            how = How(
+                session.policy(keep_going=True),
+                wait=False,
+                max_credits=self.max_credits,
+                blind=self.blind,
+                budget=self._budget,
+                show=self.shows,
+            )
+            outcome, _ = execute(quiet, session, plan_, again, Stop(), how, api, met)
         return self._ended(items, outcome)
 
     def _ended(self, items: frozenset[Item], outcome: Outcome) -> Result:
@@ -127,13 +143,17 @@ class Rounds:
         refused = [trouble for trouble in outcome.failed if trouble.status is not None]
         kinds = {_kind_of(trouble.status) for trouble in refused}
         kind = next((kind for kind in (watching.KEY, watching.NETWORK) if kind in kinds), "")
-        if outcome.refused is not None:
+        self._budget = outcome.budget
+        if outcome.refused is not None and outcome.over_budget:
+            self._tell("guard", outcome.refused.text, "to go on, start it again with a higher --max-credits")
+        elif outcome.refused is not None:
             self._tell("error", outcome.refused.text, outcome.refused.hint)
             kind = watching.LOCAL
         elif not kind:
             self._trouble = ""
         never = {trouble.key for trouble in refused if trouble.key and not _kind_of(trouble.status)}
-        return Result(len(outcome.bought), frozenset(outcome.not_begun), kind, frozenset(never))
+        left = frozenset(outcome.not_begun)
+        return Result(len(outcome.bought), left, kind, frozenset(never), spent=outcome.over_budget)
 
     def ask(self, ask: Ask) -> bool:
         self.shows.pause()
@@ -148,8 +168,14 @@ class Rounds:
     # --- Telling ---------------------------------------------------------------------------------------------
 
     def show(self, items: frozenset[Item]) -> None:
-        if self._session is not None:
-            self.shows.plan(sight.seen_only(self._plan, items), view(self.common, self._session, keep_going=True))
+        session = self._session
+        if session is None:
+            return
+        part = sight.seen_only(self._plan, items)
+        shown = view(self.common, session, True, money.quote(session, part))
+        self.shows.plan(part, replace(shown, max_jobs=part.pays))  # the session's own guard tells of itself
+        for problem in contract.of_plan(self.common, session, part):
+            self.shows.note("warning", f"{problem.where}: {problem.what}", problem.hint)
 
     def rest(self, specs: int) -> None:
         self.shows.stands(self.standing())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ from sumesync.core import schedule
 from sumesync.core.text import count
 from sumesync.core.watching import Rules
 from sumesync.disk.hints import FolderHints
-from sumesync.errors import Exit
+from sumesync.errors import Exit, UsageError
 from sumesync.host import SystemClock
 from sumesync.model import SANDBOX
 from sumesync.render import progress, watching
@@ -34,6 +35,12 @@ _LOCAL = schedule.Pace(shortest=0.5, longest=2.0)
     type=click.IntRange(min=0),
     metavar="N",
     help="At most N paid jobs in this session; beyond, ask or wait. Default: max_jobs of sumesync.toml.",
+)
+@click.option(
+    "--max-credits",
+    type=click.FloatRange(min=0),
+    metavar="N",
+    help="Begin nothing that would make this session cost more.",
 )
 @click.option(
     "--settle",
@@ -68,6 +75,7 @@ def watch(
     tags: tuple[str, ...],
     applies: bool,
     max_jobs: int | None,
+    max_credits: float | None,
     settle: float,
     debounce: float,
     every: float,
@@ -83,6 +91,8 @@ def watch(
     \b
     Exit codes: 3 the project cannot be watched, or is gone · 64 the command is wrong · 130 ended by you
     """
+    if max_credits is not None and not math.isfinite(max_credits):
+        raise UsageError("--max-credits is not a number of credits")
     place = wiring.find(common, paths)
     if applies:
         access.check_access(common, place)
@@ -90,7 +100,7 @@ def watch(
     local = place.endpoint == SANDBOX or access.is_local(common)
     rules = Rules(applies, can_ask(), debounce, settle, every, most, _LOCAL if local else _PACE)
     shows = _view(common)
-    rounds = Rounds(common, place, paths, tags, shows)
+    rounds = Rounds(common, place, paths, tags, shows, max_credits, max_jobs is not None)
     try:
         hints = FolderHints(place.home.root, poll, lambda text, hint: shows.note("note", text, hint))
         rounds.wrote = hints.wrote

@@ -6,13 +6,14 @@ what it cost was told, or seen in the balance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from sumesync.core.cost import Estimate
 from sumesync.core.text import amount, count
+from sumesync.model import Fact, JobRecord
 
 _DUST: Final = 1e-6
 """Sums of prices such as 0.1 are not exact."""
@@ -158,6 +159,19 @@ class Budget:
 
     def _with(self, key: str, charge: Charge) -> Budget:
         return replace(self, charges={**self.charges, key: charge}, fresh=False)
+
+
+def caught_up(budget: Budget, facts: Iterable[Fact], balance: float | None) -> Budget:
+    """``budget`` between two runs that share it, with what became of its submits and the balance now."""
+    jobs: dict[str, list[JobRecord]] = {}
+    for fact in facts:
+        if fact.submission in budget.charges:
+            jobs.setdefault(fact.submission, []).append(fact.job)
+    for key, known in jobs.items():
+        if budget.charges[key].stage is not Stage.OVER and not any(job.state.in_flight for job in known):
+            told = [job.credits for job in known if job.credits is not None]
+            budget = budget.over(key, sum(told) if len(told) == len(known) else None)
+    return budget.read(balance)
 
 
 _HOW: Final = "say how many jobs may be bought all the same: --max-jobs N"

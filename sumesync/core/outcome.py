@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sumesync.core.budget import Budget
 from sumesync.errors import Exit
 from sumesync.model import EntryKey, Submission
 
@@ -42,6 +43,9 @@ class Outcome:
     interrupted: bool = False
     refused: Trouble | None = None
     """Why the run stopped: local state that could not be written, or the budget."""
+    budget: Budget | None = None
+    """What is left of what it might spend; None: it had no limit."""
+    over_budget: bool = False
 
     def codes(self) -> set[Exit]:
         codes: set[Exit] = set()

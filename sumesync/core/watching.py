@@ -151,6 +151,8 @@ class Result:
     trouble: str = ""
     refused: frozenset[EntryKey] = frozenset()
     """What Sume does not accept as it is: not tried again before it changes."""
+    spent: bool = False
+    """The credits of the session are used up: what is left waits long."""
 
 
 BUSY, GIT, NETWORK, KEY, LOCAL = "busy", "git", "network", "key", "local"
@@ -241,7 +243,7 @@ def _tried(state: Watch, items: frozenset[Item], result: Result, now: float) -> 
         if item.key in result.refused and item.jobs:
             found[item] = Tried(0, float("inf"))
         elif item.key in result.left:
-            found[item] = Tried(0, state.poll_at)
+            found[item] = Tried(0, now + _LONGEST_ITEM_RETRY if result.spent else state.poll_at)
         else:
             times = state.tried[item].times + 1 if item in state.tried else 1
             found[item] = Tried(times, now + min(_LONGEST_ITEM_RETRY, _FIRST_RETRY * 2.0 ** min(times, 10)))

@@ -100,7 +100,7 @@ class JsonView:
         self._write(machine.line(machine.event(event)))
 
     def plan(self, plan: Plan, view: human.View) -> None:
-        self._write(machine.line({"event": "plan", **machine.plan(plan, view.endpoint)}))
+        self._write(machine.line({"event": "plan", **machine.plan(plan, view.endpoint, view.quote)}))
 
     def note(self, what: str, text: str, hint: str = "") -> None:
         table: dict[str, Any] = {"event": what, "text": text, **({"hint": hint} if hint else {})}
