@@ -423,3 +423,30 @@ def test_no_thread_is_left_by_any_number_of_passes(stage: Stage) -> None:
     for thread in ours:
         thread.join(timeout=10)
     assert not [thread for thread in ours if thread.is_alive()]
+
+
+# --- Credits ----------------------------------------------------------------------------------------------------
+
+
+def test_credits_are_a_budget_of_the_whole_session(stage: Stage) -> None:
+    """Four a picture: the first is of unknown cost, then the balance and the price tell."""
+    session = Session(stage, max_credits=9)
+    for number in range(4):
+        saved(stage, session, f"Picture {number}.", f"s{number}")
+        session.later(40)
+    session.later(1200)
+    assert stage.paid() == ["Picture 0.", "Picture 1."]
+    assert [note["text"] for note in session.told("guard")] == ["8 of 9 credits used; the next submit needs 4"]
+    assert session.told("end") == []
+
+
+def test_under_a_budget_jobs_of_unknown_cost_go_one_at_a_time(stage: Stage) -> None:
+    stage.slow()
+    session = Session(stage, max_credits=100)
+    for number in range(3):
+        saved(stage, session, f"Picture {number}.", f"s{number}")
+    session.later(120)
+    stage.later()
+    session.later(300)
+    assert len(stage.charges()) == 3
+    clean(stage)

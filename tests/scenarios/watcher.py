@@ -75,7 +75,9 @@ class AskedRounds(Rounds):
 class Session:
     """One session. ``later(seconds)`` lets time pass in it."""
 
-    def __init__(self, stage: Stage, answers: list[bool] | None = None, **rules: Any) -> None:
+    def __init__(
+        self, stage: Stage, answers: list[bool] | None = None, max_credits: float | None = None, **rules: Any
+    ) -> None:
         self.stage = stage
         self.clock = HandClock()
         self.hints = HandHints(self.clock)
@@ -84,7 +86,7 @@ class Session:
         with self._played():
             common = Common(stage.root, Talk(as_json=True), True)
             place = wiring.find(common)
-            self.desk = AskedRounds(common, place, (), (), JsonView(self._say), answers=answers or [])
+            self.desk = AskedRounds(common, place, (), (), JsonView(self._say), max_credits, answers=answers or [])
             self.desk.wrote = self.hints.wrote.extend
             self.watcher = Watcher(self.desk, self.hints, self.desk, self.clock, Rules(**{**usual, **rules}))
 
