@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import click
 
-from sumesync.cli import contract, money, scope, wiring
+from sumesync.cli import contract, money, pointers, scope, wiring
 from sumesync.cli.apply import guard
 from sumesync.cli.execution import How, execute, meet
 from sumesync.cli.options import Common
@@ -113,6 +113,10 @@ class Rounds:
             return sight.narrowed(self._planned(fresh), items)
 
         plan_ = again(session)
+        if missing := pointers.told(session, plan_):
+            self._tell("guard", missing)
+            items = frozenset(item for item in items if not item.jobs)
+            plan_ = again(session)
         guard(session, plan_, plan_.pays, keep_going=True)
         if not plan_.work and not plan_.collects and not plan_.unknown:
             return Result()
