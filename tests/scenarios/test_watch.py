@@ -223,6 +223,20 @@ def test_by_default_it_plans_shows_and_asks(stage: Stage) -> None:
     clean(stage)
 
 
+def test_a_yes_is_for_what_was_asked(stage: Stage) -> None:
+    """What changed while the question stood is asked about anew."""
+    session = Session(stage, answers=[True, True])
+    stage.spec("side", "A lid.")
+    session.desk.meanwhile = lambda: stage.spec("hero", "Another jar.")
+    saved(stage, session, "A jar.")
+    session.later(4)
+    assert stage.paid() == ["A lid."]
+    session.later(100)
+    assert stage.paid() == ["A lid.", "Another jar."]
+    assert [ask.jobs for ask in session.desk.asked] == [2, 1]
+    clean(stage)
+
+
 def test_where_nobody_can_answer_it_only_plans(stage: Stage) -> None:
     session = Session(stage, applies=False)
     saved(stage, session, "A jar.")
@@ -259,6 +273,19 @@ def test_it_holds_for_the_settle_time_after_head_moves(stage: Stage) -> None:
     session.later(2.9)
     assert stage.posts() == 0
     session.later(20)
+    assert stage.paid() == ["A jar."]
+
+
+def test_it_holds_when_git_begins_between_the_look_and_the_pass(stage: Stage) -> None:
+    session = Session(stage)
+    saved(stage, session, "A jar.")
+    session.later(2.9)
+    session.desk.within = lambda: stage.path(".git/MERGE_HEAD").write_text("")
+    session.later(300)
+    assert not stage.world.requests
+    session.desk.within = lambda: None
+    stage.path(".git/MERGE_HEAD").unlink()
+    session.later(60)
     assert stage.paid() == ["A jar."]
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from sumesync.cli import wiring
 from sumesync.cli.options import Common
 from sumesync.cli.rounds import Rounds
+from sumesync.cli.session import Session as CommandSession
 from sumesync.cli.talk import Talk
 from sumesync.core.schedule import Pace
 from sumesync.core.watching import Ask, Rules
@@ -66,10 +67,20 @@ class AskedRounds(Rounds):
 
     answers: list[bool] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens while the question stands."""
+    within: Callable[[], object] = lambda: None
+    """What happens at each look, also at that of a pass."""
 
     def ask(self, ask: Ask) -> bool:
         self.asked.append(ask)
+        self.meanwhile()
         return self.answers.pop(0)
+
+    def _looked(self) -> CommandSession:
+        seen = super()._looked()
+        self.within()
+        return seen
 
 
 class Session:
