@@ -135,11 +135,14 @@ class Rounds:
                 budget=self._budget,
                 show=self.shows,
             )
-            outcome, _ = execute(quiet, session, plan_, again, Stop(), how, api, met)
+            stop = Stop()
+            try:
+                outcome, _ = execute(quiet, session, plan_, again, stop, how, api, met)
+            finally:
+                self.ended = stop()  # heard, even where the run had come to its end by then
         return self._ended(items, outcome)
 
     def _ended(self, items: frozenset[Item], outcome: Outcome) -> Result:
-        self.ended = outcome.interrupted
         self.done += len(outcome.done)
         self._bought.update(outcome.bought)
         beside = [metadata.path_of(item.key) for item in items if item.key.path]

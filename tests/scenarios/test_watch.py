@@ -449,7 +449,7 @@ def test_no_thread_is_left_by_any_number_of_passes(stage: Stage) -> None:
     ours = [thread for thread in threading.enumerate() if thread.name.startswith("sumesync-") and thread.is_alive()]
     for thread in ours:
         thread.join(timeout=10)
-    assert not [thread for thread in ours if thread.is_alive()]
+        assert not thread.is_alive()
 
 
 # --- Credits ----------------------------------------------------------------------------------------------------
