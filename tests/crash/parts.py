@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from sumesync.sandbox.settings import Idempotency
 from tests.crash.explore import Broken, Explorer, Figures
 from tests.crash.stories import CALM, STORIES, WEATHERS, Weather
 from tests.crash.yard import opened
+
+LARGE: Final = ("chain", "upload", "mixed", "pair")
+"""Stories of whose recoveries every eighth boundary is killed."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,13 @@ def parts() -> Iterator[Part]:
     """The long ones first, so that no processor waits at the end."""
     for way in Idempotency:
         yield Part("kill_twice", "first", way, weathers=WEATHERS)
-    for story in ("mixed", "pair"):
+    for story in LARGE:
         for way in Idempotency:
             yield Part("kill_twice", story, way, stride=8)
     for search in ("kill_twice", "cut_power", "fail"):
         for story in STORIES:
             for way in Idempotency:
-                if search != "kill_twice" or story not in ("first", "mixed", "pair"):
+                if search != "kill_twice" or story not in ("first", *LARGE):
                     yield Part(search, story, way)
 
 

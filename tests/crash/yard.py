@@ -157,8 +157,8 @@ def opened(**settings: Any) -> Iterator[Yard]:
         for folder in folders:
             folder.mkdir()
         sume = Sume.serve(**settings)
-        # Ids that depend on nothing but the jobs that there are: equal histories make equal states.
-        sume.world.token = lambda: f"{len(sume.world._jobs) + 1:04d}"
+        # Ids that depend on nothing but the jobs and uploads that there are: equal histories make equal states.
+        sume.world.token = lambda: f"{len(sume.world._jobs) + len(sume.world._uploads) + 1:04d}"
         stage = Stage(folders[0], folders[1], sume)
         zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.zygote"],
