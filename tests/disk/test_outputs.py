@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -331,3 +332,29 @@ def test_the_root_is_swept_too_and_what_cannot_be_is_passed_over(media: OutputFi
     (tmp_path / "file").write_text("x")
     media.sweep(Observed({}, {"linked": frozenset(), "file": frozenset(), "none": frozenset()}), [])
     assert everything(tmp_path) == {"file": "x", f"elsewhere/{theirs.name}": "theirs"}
+
+
+def test_what_is_open_is_read_piece_by_piece(media: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("bytes")
+    with closing(media.open("a.png")) as source:
+        assert (source.read(3), source.read(9), source.read(9)) == (b"byt", b"es", b"")
+    with pytest.raises(ValueError, match="closed"):
+        source.read(1)
+
+
+def test_what_cannot_be_opened_or_read_is_told_with_its_place(media: OutputFiles, tmp_path: Path) -> None:
+    with pytest.raises(LocalStateError, match=r"gone\.png"):
+        media.open("gone.png")
+    (tmp_path / "a.png").write_text("bytes")
+    with closing(media.open("a.png")) as source:
+        source._file.close()
+        source._file = BadFile()  # type: ignore[assignment]
+        with pytest.raises(LocalStateError, match=r"cannot read a\.png: Input/output error"):
+            source.read(1)
+
+
+class BadFile:
+    def read(self, _size: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def close(self) -> None: ...

@@ -95,6 +95,17 @@ def test_half_a_line_counts_as_never_written(tmp_path: Path) -> None:
         json.dumps(
             {"format_version": 1, "step": "whole", "sha256": 1, "purpose": "", "upload_id": "", "media_url": ""}
         ),
+        json.dumps(
+            {
+                "format_version": 1,
+                "step": "whole",
+                "sha256": 1,
+                "purpose": "",
+                "upload_id": "",
+                "media_url": "",
+                "workspace": None,
+            }
+        ),
         "[" * 100_000,
     ],
 )
