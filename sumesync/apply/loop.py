@@ -126,7 +126,7 @@ class Loop:
 
     def _earliest(self) -> float | None:
         """When time alone will give something to do; None: it will not."""
-        times = (self._payments.earliest(), self._flights.earliest(), self._deliveries.earliest())
+        times = (self._payments.earliest(len(self._flights)), self._flights.earliest(), self._deliveries.earliest())
         return min((at for at in times if at is not None), default=None)
 
     def _pause(self, now: float) -> float | None:
@@ -166,9 +166,10 @@ class Loop:
                 self._deliveries.broke(errand, _raised(done))
 
     def _drain(self) -> None:
-        """Something broke, such as our own disk: stop, but wait for what is being paid for."""
+        """Something broke, such as our own disk: stop, but wait for what is being paid for, whatever else breaks."""
         ground = self._ground
         ground.closed = True
+        broken: Exception | None = None
         while self._payments.sending:
             done = ground.tools.workers.next(None)
             if done is None:
@@ -177,6 +178,10 @@ class Loop:
                 self._reap(done)
             except LocalStateError as another:
                 ground.tools.tell(News.FAILED, None, f"{another.what}; {another.hint}")
+            except Exception as another:  # noqa: BLE001 - raised when nothing is being paid for any more
+                broken = broken or another
+        if broken is not None:
+            raise broken
 
     def _end(self) -> None:
         """Say what was not begun and what still runs; write the lock."""

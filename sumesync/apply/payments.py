@@ -112,9 +112,12 @@ class Payments:
     def _busy(self) -> int:
         return len(self._sending) + len(self._making)
 
-    def earliest(self) -> float | None:
-        """When the next purchase may be sent, as far as time decides; None: time does not."""
-        if self._ground.closed or self._stayed:
+    def _room(self, flying: int) -> bool:
+        return self._busy < _AT_ONCE and self._busy + flying < self._ground.task.capacity
+
+    def earliest(self, flying: int) -> float | None:
+        """When the next purchase may be sent, as far as time decides; None: something has to end first."""
+        if self._ground.closed or self._stayed or not self._room(flying):
             return None
         times = [max(at, self._quiet_until) for at, action, _ in self._waiting if not self._held_back(action)]
         return min(times, default=None)
@@ -122,8 +125,7 @@ class Payments:
     def start(self, now: float, flying: int) -> None:
         self._stayed = False
         for _ in range(len(self._waiting)):
-            room = self._busy < _AT_ONCE and self._busy + flying < self._ground.task.capacity
-            if self._ground.closed or not room or now < self._quiet_until:
+            if self._ground.closed or not self._room(flying) or now < self._quiet_until:
                 return
             due, action, tries = self._waiting.popleft()
             if due > now or self._held_back(action):
@@ -141,8 +143,9 @@ class Payments:
         self._stayed = verdict.may is not May.START
         if verdict.may is May.READ and not self._reading:
             self._reading = True
+            ground.till.reading()
             ground.tools.workers.start(("balance",), lambda: balance(ground.tools.api))
-        if verdict.may is May.STOP:
+        if verdict.may is May.STOP and not self._making:  # those were let begin, and come first
             ground.closed = True
             hint = "what was bought is finished; to go on, raise --max-credits and run apply again"
             ground.outcome.refused = ground.outcome.refused or Trouble(None, verdict.why, hint)
@@ -161,9 +164,9 @@ class Payments:
         if not wanted.inputs:
             self._send(action, Body(request.body(wanted.request), request.urls(wanted.request)), tries)
             return
+        self._making[action.key] = tries
         ground.record.flush(at_once=bool(self._needs[action.key]))
         entries = needed(wanted, ground.record.entries)
-        self._making[action.key] = tries
         ground.tools.workers.start(("make", action), lambda: inputs.body(wanted, entries, action.attempt > 1))
 
     def made(self, action: Action, body: Body) -> None:
@@ -183,6 +186,7 @@ class Payments:
     def unmade(self, action: Action, error: BaseException) -> None:
         """An input could not be had: nothing was sent. What is not about this purchase is raised further."""
         tries = self._making.pop(action.key)
+        self._stayed = False
         match error:
             case Left():
                 self._waiting.append((0.0, action, tries))

@@ -19,6 +19,8 @@ class Till:
         self._prices = prices
         self._jobs: dict[str, dict[str, JobRecord]] = {}
         """Of each submit, its jobs as last heard of."""
+        self._asked: Budget | None = None
+        """The budget when the balance was asked for."""
 
     def ask(self, key: EntryKey) -> Verdict:
         return self.budget.ask(self._prices.get(key)) if self.budget else Verdict(May.START)
@@ -49,8 +51,13 @@ class Till:
                     self.budget = self.budget.over(submission, _sum(jobs.values()))
                 return
 
+    def reading(self) -> None:
+        """The balance is asked for now."""
+        self._asked = self.budget
+
     def read(self, balance: float | None) -> None:
-        if self.budget:
+        """What was begun or ended meanwhile may show in ``balance`` or not: then it tells nothing."""
+        if self.budget and self.budget is self._asked:
             self.budget = self.budget.read(balance)
 
 

@@ -359,6 +359,68 @@ def test_an_upload_ends_when_the_run_is_stopped() -> None:
     assert desk.disk.uploads[-1][0] == "begun"
 
 
+@pytest.mark.parametrize(
+    ("when", "steps"),
+    [
+        pytest.param(lambda _: True, [], id="before anything"),
+        pytest.param(lambda desk: bool(desk.sume.uploads), [], id="when it has a place"),
+        pytest.param(lambda desk: bool(desk.sume.puts), ["begun"], id="when all of it was sent"),
+    ],
+)
+def test_nothing_is_written_of_an_upload_after_the_run_was_stopped(
+    when: Callable[[Desk], bool], steps: list[str]
+) -> None:
+    desk = a_desk()
+    with pytest.raises(Left):
+        inputs(desk, stopped=lambda: when(desk)).body(MADE, {})
+    assert [step for step, _ in desk.disk.uploads] == steps
+
+
+@pytest.mark.parametrize("at", ["presign", "upload begun", "put"])
+def test_a_run_that_is_stopped_while_its_inputs_are_made_ready_pays_for_nothing(at: str) -> None:
+    desk = a_desk(MADE)
+
+    class Stopping(Fuse):
+        def burn(self, name: str, effect: Callable[[], object] = lambda: None) -> None:
+            super().burn(name, effect)
+            desk.stopping |= name == at
+
+    outcome, _ = desk.apply(fuse=Stopping())
+    assert (outcome.interrupted, outcome.not_begun, outcome.failed) == (True, [MADE.key], [])
+    assert (desk.sume.submits, desk.disk.journal) == (0, {})
+    desk.stopping = False
+    outcome, _ = desk.apply()
+    assert outcome.done == [MADE.key]
+    assert len(desk.sume.jobs) == 1
+
+
+def test_what_was_left_is_still_there_to_be_bought() -> None:
+    counter = Counter(MADE)
+    counter.payments.start(100.0, 0)
+    (tag, _), *_ = counter.workers.tasks
+    counter.payments.unmade(tag[1], Left())
+    assert counter.ground.outcome.failed == []
+    assert counter.payments.can_start(0)
+    assert [action.key for action in counter.payments.leave()] == [MADE.key]
+
+
+def test_a_list_of_the_lock_that_cannot_be_written_leaves_the_purchase_among_those_not_begun() -> None:
+    desk = a_desk(HERO)
+    desk.apply(wait=False)
+    desk.specs.append(CHAIN)
+
+    class Full(Fuse):
+        def burn(self, name: str, effect: Callable[[], object] = lambda: None) -> None:
+            if name == "lock":
+                raise LocalStateError("no space left")
+            super().burn(name, effect)
+
+    desk.clock.at += 100
+    outcome, _ = desk.apply(fuse=Full())
+    assert outcome.refused
+    assert outcome.not_begun == [CHAIN.key]
+
+
 def test_a_signed_url_is_shared_for_a_while_and_never_remembered() -> None:
     desk = a_desk()
     real = desk.sume.presign
@@ -607,6 +669,38 @@ def test_a_result_of_another_number_of_files_is_not_trusted() -> None:
     assert made.named == {"https://media/up_1"}
 
 
+@pytest.mark.parametrize(("status", "gone"), [(404, True), (410, True), (403, False), (500, False)])
+def test_only_where_sume_says_that_it_is_gone_is_the_file_uploaded_instead(status: int, gone: bool) -> None:
+    desk = a_desk(HERO)
+    desk.apply()
+
+    def result(_job_id: str, _sent: frozenset[str] = frozenset()) -> JobResult:
+        raise ApiError("no", status=status)
+
+    desk.sume.result = result  # type: ignore[method-assign]
+    if gone:
+        assert inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)}).named == {"https://media/up_1"}
+        return
+    with pytest.raises(ApiError):
+        inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)})
+    assert desk.sume.puts == []
+
+
+def test_an_upstream_that_no_spec_asks_for_echoes_nothing_that_is_known() -> None:
+    desk = a_desk(HERO)
+    desk.apply()
+    desk.specs = []
+    assert len(inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)}).named) == 1
+
+
+def test_an_input_in_a_table_is_put_in_its_place() -> None:
+    desk = a_desk()
+    body: dict[str, Json] = {"prompt": "x", "style": {"like": {"file": FILE.path}, "weight": 2}}
+    nested = replace(MADE, request=body, inputs={("style", "like"): FILE})
+    made = json.loads(inputs(desk).body(nested, {}).data)
+    assert made["style"] == {"like": "https://media/up_1", "weight": 2}
+
+
 # --- After a crash -----------------------------------------------------------------------------------------------
 
 
@@ -669,6 +763,9 @@ def test_the_urls_of_a_request_of_an_earlier_run_are_known_as_far_as_they_can_be
     assert found == {"https://media/up_1", f"https://media/job_1?at={desk.clock.at}"}
     desk.sume.gone = {"job_1"}
     assert inputs(desk).named(both, {HERO.key: entry(desk, HERO)}) == {"https://media/up_1"}
+    assert inputs(desk).named(both, {HERO.key: None}) == {"https://media/up_1"}
+    blessed = made_by(job("job_1", JobState.COMPLETED, ONE), accepted=(out("a.png", "x"),))
+    assert inputs(desk).named(CHAIN, {HERO.key: blessed}) == set()
 
 
 @pytest.mark.parametrize("crash", [False, True])

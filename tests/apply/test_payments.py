@@ -286,16 +286,16 @@ def test_a_place_that_is_free_again_is_taken() -> None:
 def test_nothing_can_start_where_nothing_waits_or_the_run_is_closed() -> None:
     counter = Counter(*many(2))
     assert counter.payments.can_start(0)
-    assert counter.payments.earliest() == 0.0
+    assert counter.payments.earliest(0) == 0.0
     counter.ground.closed = True
     assert not counter.payments.can_start(0)
-    assert counter.payments.earliest() is None
+    assert counter.payments.earliest(0) is None
     counter.payments.start(100.0, 0)
     assert counter.sent == []
     assert [action.key.path for action in counter.payments.leave()] == ["a/0.sume.toml", "a/1.sume.toml"]
     counter.ground.closed = False
     counter.payments.start(100.0, 0)
-    assert counter.payments.earliest() is None
+    assert counter.payments.earliest(0) is None
     assert not counter.payments.can_start(0)
     assert counter.payments.leave() == []
 
@@ -310,7 +310,7 @@ def test_after_an_unknown_outcome_no_more_of_its_kind() -> None:
     assert counter.sent == [CLIP.key.path]
     counter.end(Refused(400, "x", "no"))
     assert not counter.payments.can_start(0)
-    assert counter.payments.earliest() is None
+    assert counter.payments.earliest(0) is None
     counter.payments.start(100.0, 0)
     assert counter.sent == []
     assert [action.key for action in counter.payments.leave()] == [SIDE.key]
@@ -329,11 +329,11 @@ def test_not_sent_waits_its_time_and_lets_others_pass() -> None:
     counter = Counter(HERO, SIDE, capacity=1)
     counter.payments.start(100.0, 0)
     counter.end(NotSent("down"))
-    assert counter.payments.earliest() == 0.0
+    assert counter.payments.earliest(0) == 0.0
     counter.payments.start(100.0, 0)
     assert counter.sent == [SIDE.key.path]
     counter.end(Refused(400, "x", "no"))
-    assert counter.payments.earliest() == 102.0
+    assert counter.payments.earliest(0) == 102.0
     counter.payments.start(101.9, 0)
     assert counter.sent == []
     counter.payments.start(102.0, 0)
@@ -344,7 +344,7 @@ def test_throttled_is_quiet_until_its_time() -> None:
     counter = Counter(HERO, SIDE, capacity=2)
     counter.payments.start(100.0, 1)
     counter.end(Throttled(7.0))
-    assert counter.payments.earliest() == 107.0
+    assert counter.payments.earliest(0) == 107.0
     counter.payments.start(106.9, 0)
     assert counter.sent == []
     counter.payments.start(107.0, 1)
@@ -418,3 +418,25 @@ def test_jobs_that_could_not_be_saved_were_bought_all_the_same() -> None:
     counter.payments.broke(other, ValueError("twice"))
     assert counter.ground.outcome.bought == ["job_0", "job_1"]
     assert counter.payments.sending == 0
+
+
+def test_where_there_is_no_room_time_alone_lets_nothing_start() -> None:
+    counter = Counter(*many(6), capacity=2)
+    counter.payments.start(100.0, 0)
+    assert counter.payments.can_start(0) is False
+    assert counter.payments.earliest(0) is None
+    counter.end(Refused(400, "x", "no"))
+    assert counter.payments.earliest(1) is None
+    assert counter.payments.earliest(0) == 0.0
+
+
+def test_whatever_breaks_the_answers_to_what_is_being_paid_for_are_written_down() -> None:
+    def fault(_sume: object, _order: object, _hook: object) -> SubmitResult:
+        raise ZeroDivisionError
+
+    desk = Desk([HERO, SIDE, CLIP])
+    desk.sume.script = {0: fault, 1: fault}
+    with pytest.raises(ZeroDivisionError):
+        desk.apply()
+    entries = locks.read(desk.disk.lock or "").lock.entries
+    assert [key for key, entry in entries.items() if entry.jobs] == [CLIP.key]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from sumesync.answers import Accepted, Order, Refused, SubmitResult, Throttled
+from sumesync.apply.inputs import Body, InputError
+from sumesync.apply.paid import Payment
+from sumesync.apply.till import Till
 from sumesync.core import lock as locks
-from sumesync.core.budget import Budget
+from sumesync.core.budget import Budget, May
 from sumesync.errors import Exit
-from sumesync.model import EntryKey, JobState, News
-from tests.apply.desk import CLIP, HERO, SIDE, Behaviour, Desk, FakeSume, lose_answer, want
+from sumesync.model import EntryKey, JobState, News, Wanted
+from tests.apply.desk import CLIP, HERO, SIDE, Behaviour, Desk, FakeSume, local, lose_answer, output_of, taking, want
+from tests.apply.test_payments import Counter
+from tests.builders import job
 
 THREE = [HERO, SIDE, CLIP]
 EACH = {HERO.key: 4.0, SIDE.key: 4.0, CLIP.key: 20.0}
@@ -102,3 +107,127 @@ def test_what_an_answer_tells_is_kept_until_the_job_tells_itself() -> None:
     desk.apply()
     (entry,) = locks.read(desk.disk.lock or "").lock.entries.values()
     assert [job.credits for job in entry.jobs] == [4, 4]
+
+
+# --- With inputs -------------------------------------------------------------------------------------------
+
+PICTURE = b"\x89PNG\r\n\x1a\n a picture of ours"
+FILE = local("in/take.png", PICTURE)
+MADE = taking("b/cut.sume.toml", "it falls", FILE)
+OTHER = taking("b/fall.sume.toml", "it stands", FILE)
+CHAIN = taking("b/film.sume.toml", "it turns", output_of(HERO))
+LATE = want("c/late.sume.toml", "late")
+
+
+def a_desk(*specs: Wanted) -> Desk:
+    desk = Desk(list(specs))
+    desk.disk.files[FILE.path] = PICTURE
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("limit", "prices", "done", "why"),
+    [
+        (24, {HERO.key: 4.0, CHAIN.key: 20.0}, [HERO.key, CHAIN.key], ""),
+        (23, {HERO.key: 4.0, CHAIN.key: 20.0}, [HERO.key], "4 of 23 credits used; the next submit needs 20"),
+        (50, {}, [HERO.key, CHAIN.key], ""),
+        (4, {}, [HERO.key], "4 of 4 credits used"),
+    ],
+)
+@pytest.mark.parametrize("capacity", [1, 4])
+def test_a_chain_is_bought_as_far_as_the_budget_goes(
+    limit: float, prices: dict[EntryKey, float], done: list[EntryKey], why: str, capacity: int
+) -> None:
+    desk = a_desk(CHAIN, HERO)
+    outcome, _ = desk.apply(budget=Budget(limit), prices=prices, capacity=capacity)
+    assert outcome.done == done
+    assert why in (outcome.refused.text if outcome.refused else "")
+    assert bool(outcome.refused) is bool(why)
+    assert set(outcome.not_begun) == {HERO.key, CHAIN.key} - set(done)
+
+
+@pytest.mark.parametrize("told", [None, 4.0])
+def test_of_unknown_cost_one_is_sent_at_a_time_however_many_are_made_ready(told: float | None) -> None:
+    desk = a_desk(MADE, OTHER)
+    desk.sume.script = {0: costing(told), 1: costing(told)}
+    most = 0
+
+    def left() -> float:
+        nonlocal most
+        most = max(most, sum(desk.clock.at < job.ends for job in desk.sume.jobs))
+        return 100.0
+
+    desk.sume.balance = left
+    outcome, _ = desk.apply(budget=Budget(50))
+    assert (len(outcome.done), outcome.credits, outcome.refused) == (2, 8, None)
+    assert desk.sume.puts == ["up_1"]
+    assert most == 1
+
+
+def test_where_the_first_uses_it_up_what_was_made_ready_is_not_sent() -> None:
+    desk = a_desk(MADE, OTHER)
+    desk.sume.script = {0: costing(30)}
+    outcome, _ = desk.apply(budget=Budget(30))
+    assert desk.sume.submits == 1
+    assert len(outcome.not_begun) == 1
+    assert outcome.refused
+    assert "30 of 30 credits used" in outcome.refused.text
+
+
+def under(budget: Budget, prices: dict[EntryKey, float], *specs: Wanted) -> Counter:
+    counter = Counter(*specs)
+    counter.ground.till = Till(budget, prices)
+    counter.payments.start(100.0, 0)
+    return counter
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_budget_that_is_used_up_while_a_body_is_made_holds_it_back(refused: bool) -> None:
+    """Nothing is reserved before a request is sent: what is sent first has the credits."""
+    counter = under(Budget(20), {MADE.key: 20.0, LATE.key: 4.0}, MADE, LATE)
+    tags = {tag[0]: tag for tag, _ in counter.workers.tasks}
+    counter.workers.tasks.clear()
+    counter.payments.made(tags["make"][1], Body(b"{}"))
+    assert counter.payments.sending == 1
+    assert counter.payments.can_start(0)
+    assert counter.payments.earliest(0) is None
+    counter.payments.start(100.0, 0)
+    assert (counter.workers.tasks, counter.ground.closed) == ([], False)
+    answer = Refused(422, "x", "no") if refused else Accepted(("job_1",))
+    counter.payments.ended(tags["pay"][1], Payment(tags["pay"][2], answer))
+    counter.payments.start(100.0, 0)
+    assert [tag[0] for tag, _ in counter.workers.tasks] == (["make"] if refused else [])
+    assert counter.ground.closed is not refused
+    assert [action.key for action in counter.payments.leave()] == [MADE.key]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_made_ready_comes_before_a_later_one_that_does_not_fit(fails: bool) -> None:
+    counter = under(Budget(20), {MADE.key: 20.0, LATE.key: 25.0}, MADE, LATE)
+    ((tag, _),) = counter.workers.tasks
+    assert not counter.ground.closed
+    if fails:
+        counter.payments.unmade(tag[1], InputError("gone"))
+    else:
+        counter.payments.made(tag[1], Body(b"{}"))
+        assert counter.payments.sending == 1
+    assert counter.payments.can_start(0)
+    counter.payments.start(100.0, 0)
+    assert counter.ground.closed is fails
+
+
+def test_a_balance_that_was_overtaken_tells_nothing() -> None:
+    """It was read before the charge showed, and heard of when the job had ended: nothing lost then is no price of 0."""
+    till = Till(Budget(10, balance=100.0, fresh=True), {})
+    till.begun("key", HERO.key)
+    till.accepted("key", {"job_1": job("job_1", JobState.ACCEPTED)}, None)
+    assert till.ask(SIDE.key).may is May.READ
+    till.reading()
+    till.heard(job("job_1", JobState.COMPLETED))
+    till.read(100.0)
+    assert till.ask(SIDE.key).may is May.READ
+    till.reading()
+    till.read(85.0)
+    assert till.ask(SIDE.key).may is May.STOP
+    assert till.budget
+    assert till.budget.used == 15
