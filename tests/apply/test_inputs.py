@@ -677,7 +677,7 @@ def test_only_where_sume_says_that_it_is_gone_is_the_file_uploaded_instead(statu
     def result(_job_id: str, _sent: frozenset[str] = frozenset()) -> JobResult:
         raise ApiError("no", status=status)
 
-    desk.sume.result = result  # type: ignore[method-assign]
+    desk.sume.result = result  # type: ignore[method-assign,assignment]
     if gone:
         assert inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)}).named == {"https://media/up_1"}
         return

@@ -10,7 +10,7 @@ from sumesync.apply.paid import Payment
 from sumesync.apply.till import Till
 from sumesync.core import lock as locks
 from sumesync.core.budget import Budget, May
-from sumesync.errors import Exit
+from sumesync.errors import ApiError, Exit
 from sumesync.model import EntryKey, JobState, News, Wanted
 from tests.apply.desk import CLIP, HERO, SIDE, Behaviour, Desk, FakeSume, local, lose_answer, output_of, taking, want
 from tests.apply.test_payments import Counter
@@ -85,6 +85,20 @@ def test_what_the_balance_lost_is_what_it_cost() -> None:
     assert len(outcome.bought) == 2
     assert outcome.refused
     assert "30 of 29 credits used" in outcome.refused.text
+
+
+@pytest.mark.parametrize(("blind", "sent"), [(False, 1), (True, 3)])
+def test_a_balance_that_cannot_be_read_any_more_ends_what_is_not_bought_blindly(blind: bool, sent: int) -> None:
+    desk = Desk(THREE)
+    desk.sume.script = {0: costing(4)}
+
+    def broken() -> float:
+        raise ApiError("no answer")
+
+    desk.sume.balance = broken
+    outcome, _ = desk.apply(budget=Budget(50, blind, balance=100.0, fresh=True))
+    assert desk.sume.submits == sent
+    assert bool(outcome.refused) is not blind
 
 
 def test_without_a_budget_the_balance_is_never_asked_for() -> None:
