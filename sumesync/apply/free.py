@@ -216,7 +216,7 @@ def _prune(orphan: Orphan, task: Task, tools: Tools, record: Record, outcome: Ou
             outcome.removed.append(output.path)
     forget(orphan.key, task, record)
     outcome.done.append(orphan.key)
-    tools.tell(News.FREE, orphan.key, "pruned: its spec is gone")
+    tools.tell(News.FREE, orphan.key, "pruned: nothing asks for it now")
 
 
 def _keeps_paid(entry: Entry, task: Task) -> bool:

@@ -19,7 +19,7 @@ from sumesync.core.budget import May
 from sumesync.core.fingerprint import submission_key
 from sumesync.core.outcome import Trouble
 from sumesync.core.recover import share
-from sumesync.core.text import amount, printable
+from sumesync.core.text import in_credits, printable
 from sumesync.errors import ApiError, LocalStateError, MediaError
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
 
@@ -266,7 +266,7 @@ class Payments:
         if payment.recorded:
             ground.record.cleared(payment.submission.key)
         ground.outcome.bought += job_ids
-        told = "accepted" if each is None else f"accepted for {amount(each)} credits"
+        told = "accepted" if each is None else f"accepted for {in_credits(each)}"
         for job_id in job_ids:
             ground.spent(errand.jobs[job_id])
             ground.tools.tell(News.ACCEPTED, action.key, told, job_id)

@@ -19,7 +19,7 @@ from sumesync.core.action import Plan, Verb
 from sumesync.core.cost import Quote
 from sumesync.core.outcome import Outcome
 from sumesync.core.paths import SPEC_SUFFIX
-from sumesync.core.text import amount, count
+from sumesync.core.text import amount, count, in_credits
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
 from sumesync.host import Stop
 from sumesync.model import SANDBOX
@@ -189,7 +189,7 @@ def _affordable(common: Common, quote: Quote, met: Met, how: How) -> None:
     within(quote, how.max_credits, how.blind, readable=met.balance is not None)
     if money.with_balance(quote, met.credits or Credits()).short:
         common.talk.warn(
-            f"The plan is likely to cost {amount(quote.total.known)} credits or more: "
+            f"The plan is likely to cost {in_credits(quote.total.known)} or more: "
             f"more than the {amount(met.balance or 0)} there are. What they do not cover is refused by Sume."
         )
 

@@ -15,7 +15,7 @@ from sumesync.cli.options import Common
 from sumesync.cli.pages import Listing
 from sumesync.core import media
 from sumesync.core.ids import for_name
-from sumesync.core.text import amount, printable
+from sumesync.core.text import in_credits, printable
 from sumesync.disk.outputs import OutputFiles
 from sumesync.errors import LocalStateError, MediaError, UsageError
 from sumesync.ports import JobApi
@@ -92,7 +92,7 @@ def jobs_result(common: Common, job_id: str, download: Path | None, show_urls: b
         if found.document:
             say(human.table(("", ""), library.lines(library.told(found.document, show_urls))), newline=False)
         if found.credits is not None:
-            common.talk.say(f"{amount(found.credits)} credits.")
+            common.talk.say(f"{in_credits(found.credits)}.")
     if any(not file["path"] for file in files):
         raise LocalStateError(
             "a file of another content has the name of a download; nothing was replaced",

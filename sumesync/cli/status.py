@@ -13,7 +13,7 @@ from sumesync.cli.talk import Quit
 from sumesync.core import documents
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
-from sumesync.core.text import amount, count, printable
+from sumesync.core.text import amount, count, in_credits, printable
 from sumesync.errors import first_of
 from sumesync.model import Entry, EntryKey, JobRecord, Output
 from sumesync.render import human, machine
@@ -51,7 +51,7 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
     spent = [job.credits for entry in entries.values() for job in entry.jobs if job.credits is not None]
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
-        talk.say(f"What is here cost {amount(sum(spent))} credits.")
+        talk.say(f"What is here cost {in_credits(sum(spent))}.")
 
 
 def _view(common: Common, session: Session) -> human.View:

@@ -15,7 +15,7 @@ from sumesync.core import paid
 from sumesync.core.action import Action, Observed, Plan
 from sumesync.core.kinds import Kind, Kinds
 from sumesync.core.plan import Project, State
-from sumesync.core.text import amount, count, printable
+from sumesync.core.text import amount, count, in_credits, printable
 from sumesync.model import EntryKey, Json, Request
 
 # They say what is made, not how much of it: the same words are hardly ever bought twice, so a price that hung on them
@@ -155,6 +155,6 @@ def _total(estimates: Iterable[Estimate]) -> Estimate:
 
 def in_words(estimate: Estimate) -> str:
     """``Cost: about 24 credits for 3 jobs; 1 job of unknown cost.`` "" where there is nothing to pay."""
-    parts = [f"about {amount(estimate.known)} credits for {count(estimate.priced, 'job')}"] if estimate.priced else []
+    parts = [f"about {in_credits(estimate.known)} for {count(estimate.priced, 'job')}"] if estimate.priced else []
     parts += [f"{count(estimate.unknown, 'job')} of unknown cost"] if estimate.unknown else []
     return f"Cost: {'; '.join(parts)}." if parts else ""

@@ -132,3 +132,8 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 def amount(value: float) -> str:
     """A number of credits without a needless ``.0``."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+
+
+def in_credits(value: float) -> str:
+    """``1 credit``, ``2.50 credits``."""
+    return f"{amount(value)} {'credit' if value == 1 else 'credits'}"

@@ -181,10 +181,16 @@ def _pattern(name: str, error: ValidationError) -> tuple[str, str]:
 def _media(name: str, error: ValidationError) -> tuple[str, str]:
     """The union of what stands for media: which of its forms was meant is a guess, so all of them are told."""
     value = error.instance
+    if isinstance(value, dict) and "from" in value and value.get("output") in _NO_OUTPUTS:
+        return f"{name}: output is {_shown(value['output'])}", "outputs count from 1"
     return f"{name} is {_shown(value) if not isinstance(value, dict) else _keys(value)}", _MEDIA_FORMS
 
 
 _MEDIA_FORMS = 'an https:// URL, { file = "…" } or { from = "….sume.toml", output = 1 }'
+
+
+_NO_OUTPUTS = (0, -1)
+"""What people write who count from elsewhere."""
 
 
 def _keys(table: dict[str, Any]) -> str:
@@ -194,6 +200,14 @@ def _keys(table: dict[str, Any]) -> str:
 
 def _as_is(_name: str, error: ValidationError) -> tuple[str, str]:
     return str(error.message), ""
+
+
+def _twice(name: str, error: ValidationError) -> tuple[str, str]:
+    items = error.instance if isinstance(error.instance, list) else []
+    for later, item in enumerate(items):
+        if (first := items.index(item)) < later:
+            return f"{name}[{later + 1}] is the same as {name}[{first + 1}]", "keep one of them"
+    return f"{name} has an item twice", "keep one of them"
 
 
 def _empty(name: str, _error: ValidationError) -> tuple[str, str]:
@@ -209,6 +223,7 @@ _SAYINGS: dict[str, Callable[[str, ValidationError], tuple[str, str]]] = {
     "pattern": _pattern,
     "minLength": _empty,
     "minItems": _empty,
+    "uniqueItems": _twice,
     "anyOf": _media,
 }
 

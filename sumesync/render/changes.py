@@ -14,6 +14,7 @@ from sumesync.render.style import Style
 
 _VALUE = 72
 _WORDS = 2000
+_DIGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,21 @@ def from_to(change: Change, style: Style) -> str:
 
 def shown_value(value: Json) -> str:
     """A value of a request, cut to a line."""
-    if value is None:
-        return "(not set)"
-    return printable(json.dumps(value, ensure_ascii=False), _VALUE)
+    return "(not set)" if value is None else printable(_told(value), _VALUE)
+
+
+def _told(value: Json) -> str:
+    """As JSON, but for files and other specs' outputs: those by their name, and by the start of what tells a change."""
+    if isinstance(value, dict) and isinstance(value.get("sha256"), str) and "file" in value:
+        return f"{value['file']} ({str(value['sha256'])[:_DIGEST]})"
+    if isinstance(value, dict) and isinstance(value.get("fingerprint"), str) and "from" in value:
+        variant = f"[{value['variant']}]" if value.get("variant") else ""
+        output = f" output {value['output']}" if value.get("output", 1) != 1 else ""
+        identity = str(value["fingerprint"]).rpartition(":")[2][:_DIGEST]
+        return f"{value['from']}{variant}{output} ({identity})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_told, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def words(before: str, after: str, style: Style) -> str:

@@ -12,7 +12,7 @@ from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kinds
 from sumesync.core.outcome import Outcome
 from sumesync.core.paths import parent
-from sumesync.core.text import amount, count, printable
+from sumesync.core.text import count, in_credits, printable
 from sumesync.errors import Problem
 from sumesync.model import EntryKey, Wanted
 from sumesync.render.changes import from_to
@@ -177,7 +177,7 @@ def _price(action: Action, quote: Quote) -> str:
     estimate = quote.estimates.get(action.key)
     if estimate is None:
         return ""
-    return "cost unknown" if estimate.credits is None else f"about {amount(estimate.credits)} credits"
+    return "cost unknown" if estimate.credits is None else f"about {in_credits(estimate.credits)}"
 
 
 def losses(action: Action) -> Iterator[str]:
@@ -252,7 +252,7 @@ def _cost(view: View) -> Iterator[str]:
 
 def balance(quote: Quote) -> str:
     """``Balance: 9,884 credits; 8 jobs at once.`` "" where neither is known."""
-    parts = [f"{amount(quote.balance)} credits"] if quote.balance is not None else []
+    parts = [in_credits(quote.balance)] if quote.balance is not None else []
     parts += [f"{count(quote.capacity, 'job')} at once"] if quote.capacity is not None else []
     return f"Balance: {'; '.join(parts)}." if parts else ""
 
@@ -267,7 +267,8 @@ def _to_do(plan_: Plan, view: View, other: bool) -> str:
     if parts:
         paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
         return f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}"
-    return f"Nothing to submit; {kept} unchanged." if other else f"Nothing to do: {count(kept, 'spec')} up to date."
+    all_of = specs(action.key for action in plan_.of(Verb.KEEP) if not action.pending)
+    return f"Nothing to submit; {kept} unchanged." if other else f"Nothing to do: {all_of} up to date."
 
 
 _DOING = (Verb.CREATE, Verb.UPDATE, Verb.RESUME, Verb.FETCH, Verb.MOVE, Verb.COPY)
@@ -309,7 +310,8 @@ def outcome(result: Outcome, style: Style = plain) -> str:
         lines.append(f"{what} not downloaded yet. Run apply again: it costs nothing.")
     if result.not_begun:
         why = " until the unknown one is resolved" if result.unknown else ""
-        lines.append(f"{count(len(result.not_begun), 'spec')} not submitted{why}; nothing was paid for them.")
+        them = "it" if len(result.not_begun) == 1 else "them"
+        lines.append(f"{specs(result.not_begun)} not submitted{why}; nothing was paid for {them}.")
     lines += [f"removed {printable(path)}" for path in result.removed]
     if result.written or result.removed or result.done:
         lines.append("To commit: sume.lock, and the media and *.sume.json files beside the specs.")
@@ -317,7 +319,7 @@ def outcome(result: Outcome, style: Style = plain) -> str:
 
 
 def _totals(result: Outcome, style: Style) -> str:
-    cost = f" ({amount(result.credits)} credits)" if result.credits is not None else ""
+    cost = f" ({in_credits(result.credits)})" if result.credits is not None else ""
     bought = f"{count(len(result.bought), 'job')} paid for{cost}" if result.bought else "nothing paid for"
     ended = "Interrupted" if result.interrupted else "Stopped" if result.refused else "Done"
     if ended == "Done" and (result.unknown or result.running or result.undelivered or result.not_begun):

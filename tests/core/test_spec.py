@@ -453,6 +453,20 @@ BAD = [
         'reference_image_urls[2] is "http://a.example/y"',
         'an https:// URL, { file = "…" } or { from = ',
     ),
+    Bad(
+        "an avatar twice",
+        'kind = "face-swap"\nsource_video_url = "https://a.example/x"\navatar_ids = ["a", "b", "a"]\n',
+        ":3:1",
+        "avatar_ids[3] is the same as avatar_ids[1]",
+        "keep one of them",
+    ),
+    Bad(
+        "outputs counted from 0",
+        'prompt = "A"\nreference_image_urls = [{ from = "b.sume.toml", output = 0 }]\n',
+        ":2:25",
+        "reference_image_urls[1]: output is 0",
+        "outputs count from 1",
+    ),
     Bad("no reference", 'prompt = "A"\nreference_image_urls = []\n', ":2:1", "reference_image_urls is empty"),
     Bad(
         "a field twice",

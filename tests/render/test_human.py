@@ -221,6 +221,20 @@ def test_long_changes_are_word_diffs_and_short_ones_from_to() -> None:
 # --- Problems and ends -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ([{"from": "hero.sume.toml", "output": 1, "fingerprint": "v1:682d60d9898c"}], "[hero.sume.toml (682d60d9)]"),
+        ({"from": "a.sume.toml", "output": 2, "variant": "b", "fingerprint": "v1:00"}, "a.sume.toml[b] output 2 (00)"),
+        (["https://a/b", {"file": "r/a.png", "sha256": "8368f6cac665"}], '["https://a/b", r/a.png (8368f6ca)]'),
+        ({"file": "a.png"}, '{"file": "a.png"}'),
+        ({"file": "a\x1b[31m.png", "sha256": "00"}, "a\\x1b[31m.png (00)"),
+    ],
+)  # fmt: skip
+def test_media_that_changed_are_told_by_their_names_and_what_tells_a_change(value: Any, shown: str) -> None:
+    assert changes.shown_value(value) == shown
+
+
 def test_problems_look_like_a_compilers() -> None:
     found = [
         Problem("a.sume.toml", "bad", "do this", 3, 7),
@@ -256,7 +270,7 @@ ENDS = [
     (
         Outcome(refused=Trouble(None, "cannot write x: No space left", "free some space"), not_begun=[KEY]),
         "stopped cannot write x: No space left\n       free some space\n\n"
-        "Stopped: nothing paid for.\n1 spec not submitted; nothing was paid for them.\n",
+        "Stopped: nothing paid for.\n1 spec not submitted; nothing was paid for it.\n",
     ),
 ]
 
