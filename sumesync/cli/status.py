@@ -48,7 +48,8 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
     if plan_.actions:
         rows = [_row(action, entries.get(action.key), session) for action in plan_.actions]
         talk.out(human.table(("SPEC", "STATE", "JOB", "CREDITS", "MEDIA"), rows, talk.style), newline=False)
-    spent = [job.credits for entry in entries.values() for job in entry.jobs if job.credits is not None]
+    told = {action.key for action in plan_.actions} if paths or tags else set(entries)
+    spent = [job.credits for key in told & set(entries) for job in entries[key].jobs if job.credits is not None]
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
         talk.say(f"What is here cost {in_credits(sum(spent))}.")

@@ -38,6 +38,13 @@ def test_job_ids_of_a_create_answer(row: dict[str, Any]) -> None:
         assert wire.job_ids(row["answer"]) == tuple(row["ids"])
 
 
+def test_the_create_answers_have_each_place_of_a_job_id_in_each_envelope() -> None:
+    table = json.loads((FIXTURES / "create_answers.json").read_text("utf-8"))
+    bodies = [row["answer"] for row in table if row["ids"]]
+    for told in (bodies, [body["data"] for body in bodies if isinstance(body.get("data"), dict)]):
+        assert {"job", "job_id", "id", "jobs", "job_ids"} <= {place for body in told for place in body}
+
+
 @rows("create_answers")
 def test_a_create_answer_is_accepted_only_with_ids(row: dict[str, Any]) -> None:
     outcome = submit_result(Answer(200, {}, json.dumps(row["answer"]).encode()), now=0.0)

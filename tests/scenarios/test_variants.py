@@ -33,6 +33,8 @@ def test_each_variant_has_its_job_its_entry_and_its_files(make: Maker) -> None:
     assert sorted(stage.paid()) == ["A cream on marble."] * 2 + ["A serum on marble."] * 2
     assert "Nothing to do: 1 spec in 4 variants up to date." in stage.here("plan", "--exit-code", code=0).out
     stage.here("check", code=0)
+    assert "What is here cost 16 credits." in stage.here("status", code=0).err
+    assert "What is here cost 4 credits." in stage.here("status", "hero.sume.toml[1x1-serum]", code=0).err
     stage.nothing_lost()
 
 
@@ -48,7 +50,7 @@ def test_a_value_more_pays_for_the_new_ones_and_one_less_for_none(make: Maker) -
     shown = stage.here("plan", code=0)
     assert "hero.sume.toml[1x1-serum]" in shown.out
     assert "its spec asks for it no more; apply --prune" in shown.out
-    stage.here("apply", "--yes", "--prune", code=0)
+    assert "pruned: nothing asks for it now" in stage.here("apply", "--yes", "--prune", code=0).err
     assert pictures(stage) == ["hero-1x1-cream.png", "hero-9x16-cream.png"]
     assert not stage.has("hero-1x1-serum.sume.json")
     assert len(stage.charges()) == 6
