@@ -122,7 +122,7 @@ def test_not_sent_is_tried_four_times_with_pauses_that_grow() -> None:
     start = desk.clock.at
     outcome, events = told(desk, capacity=1)
     assert outcome.failed == [
-        Trouble(HERO.key, "not sent: connection refused", "nothing was paid for; run apply again")
+        Trouble(HERO.key, "not sent: connection refused", "nothing was paid for; run apply again", 0)
     ]
     assert set(outcome.not_begun) == {SIDE.key, CLIP.key}
     notes = [event[2] for event in events if event[0] is News.NOTE and event[1] == HERO.key]
@@ -166,7 +166,7 @@ def test_a_refusal_says_what_sume_said_and_what_to_do(refused: Refused, text: st
     desk = Desk([HERO])
     desk.sume.script = answers(refused)
     outcome, _ = desk.apply()
-    assert outcome.failed == [Trouble(HERO.key, f"Sume refused it: {text}", hint)]
+    assert outcome.failed == [Trouble(HERO.key, f"Sume refused it: {text}", hint, refused.status)]
     assert outcome.codes() == {Exit.FAILED}
 
 
