@@ -23,7 +23,7 @@ ASPECT_RATIO = r"[1-9][0-9]{0,2}:[1-9][0-9]{0,2}"
 class Field:
     """A field of a create body. ``type`` is JSON Schema's; ``urls`` is an array of https URLs, ``strings`` one of
     distinct names, ``uploaded_url`` the media URL of an upload and ``upload_id`` its id. What was uploaded for such a
-    field must have been for ``purpose``."""
+    field must have been for ``purpose``; avatars that it names must have ``ability``."""
 
     name: str
     type: str
@@ -33,6 +33,7 @@ class Field:
     pattern: str = ""
     choices: tuple[str, ...] = ()
     purpose: str = ""
+    ability: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ _AD_VIDEO = Kind(
     route="/ads/videos",
     type="ad_video",
     fields=(
-        Field("avatar_id", "string", low=1),
+        Field("avatar_id", "string", low=1, ability="ugc_ad"),
         Field("script", "string", required=True, low=1),
         Field("reference_image_urls", "urls", purpose="reference_image"),
         Field("aspect_ratio", "string", pattern=ASPECT_RATIO),
@@ -301,7 +302,7 @@ _FACE_SWAP = Kind(
     type="face_swap",
     fields=(
         Field("source_video_url", "uploaded_url", required=True, purpose="face_swap_source_video"),
-        Field("avatar_ids", "strings", required=True, low=1, high=100),
+        Field("avatar_ids", "strings", required=True, low=1, high=100, ability="face_swap"),
     ),
     seconds=3.0,
     running="running",

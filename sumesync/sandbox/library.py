@@ -21,7 +21,8 @@ from sumesync.model import Json
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer
 from sumesync.sandbox.faults import Effects
 from sumesync.sandbox.jobs import Job
-from sumesync.sandbox.kinds import Piece
+from sumesync.sandbox.kinds import Field, Piece
+from sumesync.sandbox.uploads import Asset
 from sumesync.sandbox.world import World
 
 FOLDER = "/media/library"
@@ -159,8 +160,50 @@ AVATARS = (
 
 
 def scenes(world: World) -> tuple[Scene, ...]:
-    """Every scene that this world has."""
-    return BUILT_IN
+    """Every scene that this world has: the built-in ones, and one for each file that was taken in."""
+    return (*BUILT_IN, *map(_taken_in, world.assets()))
+
+
+def _taken_in(asset: Asset) -> Scene:
+    """The whole of an upload as one scene. Nobody looked at it, so nothing is told of what is in it or how long it
+    lasts."""
+    upload = asset.upload
+    return Scene(
+        id=asset.id,
+        title=asset.title or upload.file_name,
+        created_at=asset.created_at,
+        start=0,
+        end=0,
+        media_path=upload.path,
+        clip_path=upload.path if upload.family == "video" else "",
+        source_path=upload.path,
+        thumbnail_path=upload.path if upload.family == "image" else "",
+        segment_type="",
+    )
+
+
+def refuse_avatars(fields: Iterable[Field], body: Mapping[str, Json]) -> None:
+    """Raises Refusal for a body that names avatars which are not there (404), or not for this (422)."""
+    can = {
+        avatar.id: {"talking_head": avatar.talking_head, "ugc_ad": avatar.ugc_ad, "face_swap": avatar.face_swap}
+        for avatar in AVATARS
+    }
+    unknown: list[Json] = []
+    unable: list[Json] = []
+    for field in fields:
+        given = body.get(field.name) if field.ability else None
+        places = (
+            [(f"{field.name}.{place}", ident) for place, ident in enumerate(given)] if isinstance(given, list) else []
+        )
+        for where, ident in places or ([(field.name, given)] if isinstance(given, str) else []):
+            if ident not in can:
+                unknown.append({"path": where, "message": "no such avatar"})
+            elif not can[str(ident)][field.ability]:
+                unable.append({"path": where, "message": f"the avatar cannot do {field.ability}"})
+    if unknown:
+        raise Refusal(404, "No such avatar.", details={"errors": unknown})
+    if unable:
+        raise Refusal(422, "The avatar is not for this.", details={"errors": unable})
 
 
 def piece(path: str) -> tuple[Job, Piece] | None:
@@ -280,7 +323,7 @@ class Library:
             "title": scene.title,
             "created_at": moment,
             "source_type": scene.source_type,
-            "segment_type": scene.segment_type,
+            "segment_type": scene.segment_type or None,
             "media_url": url(scene.media_path),
             "clip_url": url(scene.clip_path),
             "source_media_url": url(scene.source_path),

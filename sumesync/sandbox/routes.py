@@ -119,6 +119,7 @@ class Api:
         kind = kinds.by_route(request.path)
         assert kind is not None, "only kinds' routes come here"
         body = validate.body(request.body, kind.fields)
+        library.refuse_avatars(kind.fields, body)
         key = request.headers.get("idempotency-key", "")
         made = self._world.order(kind.name, body, key, fate=effects.fate)
         told = tuple(Made(job.id, self._world.status(job), job.body, job.credits) for job in made)

@@ -39,8 +39,8 @@ class Row:
 ROWS = {
     "image": Row(CAT, 1, "image/png", None),
     "video": Row(CAT, 1, "video/mp4", None),
-    "ad-video": Row({"avatar_id": "a", "script": "Two drops.", "duration": 1}, 1, "video/mp4", None),
-    "face-swap": Row({"avatar_ids": ["a", "b"]}, 2, "video/mp4", 60, "face_swap_source_video"),
+    "ad-video": Row({"avatar_id": "avatar_mara", "script": "Two drops.", "duration": 1}, 1, "video/mp4", None),
+    "face-swap": Row({"avatar_ids": ["avatar_mara", "avatar_jonas"]}, 2, "video/mp4", 60, "face_swap_source_video"),
     "reference-analysis": Row({"url": REEL}, 1, "", 5),
     "asset-upload": Row({"title": "Take one"}, 1, "", None, "asset"),
 }

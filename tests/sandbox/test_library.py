@@ -13,6 +13,7 @@ from sumesync.sandbox import library, openapi
 from sumesync.sandbox.routes import Api
 
 from .client import Site, site
+from .test_uploads import FILM, uploaded
 
 
 def ids(s: Site, **query: Any) -> list[str]:
@@ -115,6 +116,25 @@ def test_media_of_the_library_are_real_and_signed() -> None:
             assert found is not None
             assert found.name == kind == got.headers["content-type"]
             assert s.send("GET", url.partition("?")[0]).status == 403
+
+
+def test_what_was_taken_in_is_found_with_its_bytes() -> None:
+    with site() as s:
+        told = uploaded(s)
+        made = s.api("POST", "/assets", {"upload_id": told["upload_id"], "title": "Take of a jar"}).json
+        assert made["id"] not in ids(s)
+        assert s.get(f"/assets/{made['id']}").status == 404
+        s.clock.move(100)
+        assert ids(s, q="take jar")[0] == made["id"]
+        assert made["id"] not in ids(s, source_type="social") + ids(s, min_duration_seconds=1)
+        one = s.get(f"/assets/{made['id']}").json
+        assert (one["title"], one["segment_type"], one["thumbnail_url"]) == ("Take of a jar", None, None)
+        for name in ("media_url", "clip_url", "source_media_url"):
+            got = s.send("GET", one[name])
+            assert (got.status, got.data) == (200, FILM)
+            assert s.send("GET", one[name].partition("?")[0]).status == 403
+        s.world.expire_result(made["job_id"])
+        assert made["id"] not in ids(s)
 
 
 def test_avatars_and_brand() -> None:

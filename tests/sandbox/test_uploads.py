@@ -18,6 +18,7 @@ from .client import CAT, Clock, Got, Site, site, tokens
 from .test_server import error
 
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(200_000)
+MARA, JONAS, FEMI = "avatar_mara", "avatar_jonas", "avatar_femi"
 ASKED = {"file_name": "take 1.mp4", "content_type": "video/mp4", "size_bytes": len(FILM), "purpose": "asset"}
 
 
@@ -167,7 +168,7 @@ def test_uploads_live_as_long_as_their_world(tmp_path: Path) -> None:
     with site(world=World.open(tmp_path)) as s:
         assert s.world.uploads()[0].completed
         # The port of a sandbox inside a command is another one in each run.
-        body = {"source_video_url": told["media_url"], "avatar_ids": ["a"]}
+        body = {"source_video_url": told["media_url"], "avatar_ids": [MARA]}
         assert s.api("POST", "/face-swap", body).status == 202
 
 
@@ -199,7 +200,7 @@ def test_a_face_swap_is_of_a_film_that_was_uploaded_for_it() -> None:
             uploaded(s, "reference_video")["media_url"],
         ]
         for url in wrong:
-            got = s.api("POST", "/face-swap", {"source_video_url": url, "avatar_ids": ["a"]})
+            got = s.api("POST", "/face-swap", {"source_video_url": url, "avatar_ids": [MARA]})
             assert error(got) == (422, "unprocessable")
             assert where(got) == ["source_video_url"]
         assert len(s.world.charges()) == 1
@@ -224,16 +225,16 @@ def test_media_of_ours_as_references() -> None:
 def test_one_job_for_each_face() -> None:
     with site() as s:
         film = uploaded(s, "face_swap_source_video")["media_url"]
-        got = s.api("POST", "/face-swap", {"source_video_url": film, "avatar_ids": ["b", "a", "c"]})
+        got = s.api("POST", "/face-swap", {"source_video_url": film, "avatar_ids": [JONAS, MARA, FEMI]})
         assert got.status == 202
         assert got.json["required_credits"] == 90
-        assert [job["avatar_id"] for job in got.json["jobs"]] == ["b", "a", "c"]
+        assert [job["avatar_id"] for job in got.json["jobs"]] == [JONAS, MARA, FEMI]
         ids = [job["id"] for job in got.json["jobs"]]
         assert [charge.job_id for charge in s.world.charges()] == ids
         assert [charge.credits for charge in s.world.charges()] == [30, 30, 30]
         assert [job.number for job in s.world.jobs()] == [1, 2, 3]
         s.clock.move(1000)
-        for job_id, avatar in zip(ids, ["b", "a", "c"], strict=True):
+        for job_id, avatar in zip(ids, [JONAS, MARA, FEMI], strict=True):
             result = s.result(job_id)
             assert result["avatar_id"] == avatar
             assert result["request"]["avatar_ids"] == [avatar]
@@ -245,18 +246,18 @@ def test_one_job_for_each_face() -> None:
 def test_all_faces_or_none_are_charged() -> None:
     with site(credits=89) as s:
         film = uploaded(s, "face_swap_source_video")["media_url"]
-        body = {"source_video_url": film, "avatar_ids": ["a", "b", "c"]}
+        body = {"source_video_url": film, "avatar_ids": [MARA, JONAS, FEMI]}
         got = s.api("POST", "/face-swap", body)
         assert error(got) == (402, "insufficient_credits")
         assert got.json["error"]["details"] == {"required_credits": 90, "remaining_credits": 89}
         assert s.world.charges() == ()
-        assert s.api("POST", "/face-swap", {**body, "avatar_ids": ["a", "b"]}).status == 202
+        assert s.api("POST", "/face-swap", {**body, "avatar_ids": [MARA, JONAS]}).status == 202
 
 
 def test_several_jobs_run_within_the_capacity() -> None:
     with site(capacity=2) as s:
         film = uploaded(s, "face_swap_source_video")["media_url"]
-        s.api("POST", "/face-swap", {"source_video_url": film, "avatar_ids": ["a", "b", "c"]})
+        s.api("POST", "/face-swap", {"source_video_url": film, "avatar_ids": [MARA, JONAS, FEMI]})
         assert [s.world.status(job) for job in s.world.jobs()] == ["running", "running", "queued"]
 
 
@@ -268,11 +269,11 @@ def test_several_jobs_of_one_key_are_made_once(tmp_path: Path) -> None:
 
     with site(world=world(), clock=clock) as s:
         film = uploaded(s, "face_swap_source_video")["media_url"]
-        body = {"source_video_url": film, "avatar_ids": ["a", "b"]}
+        body = {"source_video_url": film, "avatar_ids": [MARA, JONAS]}
         first = s.api("POST", "/face-swap", body, key="k")
         again = s.api("POST", "/face-swap", body, key="k")
         assert first.json == again.json
-        assert error(s.api("POST", "/face-swap", {**body, "avatar_ids": ["a"]}, key="k")) == (409, "conflict")
+        assert error(s.api("POST", "/face-swap", {**body, "avatar_ids": [MARA]}, key="k")) == (409, "conflict")
     with site(world=world(), clock=clock) as s:
         assert s.api("POST", "/face-swap", body, key="k").json == first.json
         assert len(s.world.charges()) == 2
@@ -289,15 +290,30 @@ def test_faces_that_are_none(faces: Any) -> None:
         assert where(got) == ["avatar_ids"]
 
 
+def test_faces_must_be_those_of_avatars_that_can() -> None:
+    with site() as s:
+        film = uploaded(s, "face_swap_source_video")["media_url"]
+        body = {"source_video_url": film, "avatar_ids": [MARA, "avatar_aiko", "avatar_nobody"]}
+        got = s.api("POST", "/face-swap", body)
+        assert (*error(got), where(got)) == (404, "not_found", ["avatar_ids.2"])
+        got = s.api("POST", "/face-swap", {**body, "avatar_ids": [MARA, "avatar_aiko"]})
+        assert (*error(got), where(got)) == (422, "unprocessable", ["avatar_ids.1"])
+        for avatar, status in (("avatar_nobody", 404), (JONAS, 422), ("avatar_aiko", 202)):
+            got = s.api("POST", "/ads/videos", {"avatar_id": avatar, "script": "Two drops."})
+            assert got.status == status
+            assert status == 202 or where(got) == ["avatar_id"]
+        assert len(s.world.charges()) == 1
+
+
 def test_an_ad_video() -> None:
     with site() as s:
-        made = s.api("POST", "/ads/videos", {"avatar_id": "a", "script": "Two drops. " * 6, "duration": 2})
+        made = s.api("POST", "/ads/videos", {"avatar_id": MARA, "script": "Two drops. " * 6, "duration": 2})
         assert (made.status, set(made.json)) == (202, {"data"})
         s.clock.move(100)
         result = s.result(made.json["data"]["id"])
         assert s.send("GET", result["data"]["video"]["media_url"]).data[4:8] == b"ftyp"
         assert s.world.charges()[0].credits == 20
-        assert where(s.api("POST", "/ads/videos", {"avatar_id": "a"})) == ["script"]
+        assert where(s.api("POST", "/ads/videos", {"avatar_id": MARA})) == ["script"]
 
 
 REEL = "https://www.tiktok.com/@serum/video/7300000000000000000"
@@ -408,7 +424,7 @@ def test_a_slow_put_and_rules_for_one_file_or_one_kind() -> None:
         assert s.slept == [3]
         assert put(s, asked(s, file_name="other.mp4")).status == 200
         assert s.api("POST", "/uploads/presign", ASKED).status == 429
-        body = {"source_video_url": "https://a.test/b.mp4", "avatar_ids": ["a"]}
+        body = {"source_video_url": "https://a.test/b.mp4", "avatar_ids": [MARA]}
         assert s.api("POST", "/face-swap", body).status == 402
 
 

@@ -157,9 +157,9 @@ def ends(stage: Stage, number: int, status: str) -> None:
 
 
 def test_one_spec_of_two_faces_is_two_jobs_and_two_films(stage: Stage) -> None:
-    swap(stage, "avatar_ana", "avatar_ben")
+    swap(stage, "avatar_mara", "avatar_jonas")
     planned = stage.here("plan", code=0).out
-    assert "face-swap avatar_ana +1 · new" in planned
+    assert "face-swap avatar_mara +1 · new" in planned
     assert "2 paid jobs" in planned
     assert "more than the 1 allowed" in stage.here("apply", "--yes", "--max-jobs", "1", code=3).text
     assert stage.charges() == ()
@@ -176,7 +176,7 @@ def test_one_spec_of_two_faces_is_two_jobs_and_two_films(stage: Stage) -> None:
 
 def test_one_of_two_faces_that_failed_is_told_and_a_retry_says_that_it_pays_for_both(make: Maker) -> None:
     stage = make(seconds={"face-swap": LONG})
-    swap(stage, "avatar_ana", "avatar_ben")
+    swap(stage, "avatar_mara", "avatar_jonas")
     stage.here("apply", "--yes", "--no-wait", code=5)
     ends(stage, 2, "failed")
     stage.later()
