@@ -16,7 +16,7 @@ from sumesync.core import request
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kind
 from sumesync.core.media import POINTER_MAX, lfs_pointer
-from sumesync.core.sending import filled, renamed, upstream
+from sumesync.core.sending import Made, filled, renamed, upload_only, upstream
 from sumesync.core.text import printable
 from sumesync.errors import ApiError, LocalStateError, SumesyncError
 from sumesync.model import Entry, EntryKey, Input, LocalInput, Pointer, UpstreamInput, Wanted
@@ -121,27 +121,46 @@ class Inputs:
         owner = wanted.fingerprint if renamed(pointer, kind) else ""
         if isinstance(source, LocalInput):
             return self._sent(source, owner, again)
-        return self._upstream(source, owner, entries.get(source.key), again)
+        if upload_only(pointer, kind):
+            return self._loaded(source, owner, entries.get(source.key), again)
+        return self._upstream(source, entries.get(source.key), again)
 
     # --- Upstream -----------------------------------------------------------------------------------------
 
-    def _upstream(self, source: UpstreamInput, owner: str, entry: Entry | None, again: bool) -> _Given:
-        made = upstream(source, entry, self._endpoint)
-        name = printable(source.key.path)
-        if made is None:
-            hint = f"make it first: sumesync apply {quoted(name)}"
-            raise InputError(f"{name} has no output {source.output} yet", hint)
-        if made.job is not None and not owner and (url := self._asked(source, made.job.id, made.place, made.of)):
+    def _upstream(self, source: UpstreamInput, entry: Entry | None, again: bool) -> _Given:
+        """The URL of an upstream's output; its file where Sume has it no more, or a person made it."""
+        made = self._made(source, entry)
+        if made.job is None:
+            return self._sent(_file(made, source), "", again)
+        if url := self._asked(source, made.job.id, made.place, made.of):
             return _Given(url)
-        output = made.output
-        file = LocalInput(output.path, output.sha256, output.size, output.media_type, source.purpose)
         try:
-            return self._sent(file, owner, again)
+            return self._sent(_file(made, source), "", again)
         except InputError as error:
-            if made.job is not None and not owner:
-                what = f"Sume no longer has output {source.output} of {name}, and {error.what}"
-                raise InputError(what, error.hint) from None
-            raise
+            what = f"Sume no longer has output {source.output} of {printable(source.key.path)}, and {error.what}"
+            raise InputError(what, error.hint) from None
+
+    def _loaded(self, source: UpstreamInput, owner: str, entry: Entry | None, again: bool) -> _Given:
+        """An upstream's file, uploaded: Sume takes no URL of what it made here."""
+        made = self._made(source, entry)
+        try:
+            return self._sent(_file(made, source), owner, again)
+        except InputError as error:
+            path = made.output.path
+            if made.job is None or self.tools.media.look(path) is not None:
+                raise
+            what = f"{printable(path)} must be uploaded, and is not here"
+            hint = f"load it first, for free: sumesync fetch {quoted(printable(source.key.path))}"
+            raise InputError(what, hint) from error
+
+    def _made(self, source: UpstreamInput, entry: Entry | None) -> Made:
+        made = upstream(source, entry, self._endpoint)
+        if made is None:
+            name = printable(source.key.path)
+            raise InputError(
+                f"{name} has no output {source.output} yet", f"make it first: sumesync apply {quoted(name)}"
+            )
+        return made
 
     def _asked(self, source: UpstreamInput, job_id: str, place: int, of: int) -> str:
         """The URL of an upstream's output now; "" where Sume has it no more, or tells of others than were loaded."""
@@ -217,6 +236,11 @@ class Inputs:
             return self.tools.media.open(file.path)
         except LocalStateError as error:
             raise InputError(error.what, "put it back, then run apply again") from None
+
+
+def _file(made: Made, source: UpstreamInput) -> LocalInput:
+    output = made.output
+    return LocalInput(output.path, output.sha256, output.size, output.media_type, source.purpose)
 
 
 def needed(wanted: Wanted, entries: Entries) -> Entries:

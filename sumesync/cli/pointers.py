@@ -9,7 +9,7 @@ from sumesync.cli import wiring
 from sumesync.cli.session import Session
 from sumesync.core.action import Plan
 from sumesync.core.decide import quoted
-from sumesync.core.sending import upstream
+from sumesync.core.sending import upload_only, upstream
 from sumesync.core.text import count, printable
 from sumesync.errors import LocalStateError
 from sumesync.model import LocalInput, Wanted
@@ -41,12 +41,13 @@ def unfetched(session: Session, plan_: Plan) -> tuple[str, ...]:
 
 def _files(session: Session, wanted: Wanted) -> Iterator[tuple[str, str, str]]:
     """Path, hash and purpose of what would be uploaded."""
-    for source in wanted.inputs.values():
+    for pointer, source in wanted.inputs.items():
         if isinstance(source, LocalInput):
             yield source.path, source.sha256, source.purpose
             continue
         made = upstream(source, session.state.lock.entries.get(source.key), session.place.endpoint)
-        if made is not None and made.job is None:
+        kind = session.place.schemas.kinds[wanted.kind]
+        if made is not None and (made.job is None or upload_only(pointer, kind)):
             yield made.output.path, made.output.sha256, source.purpose
 
 

@@ -20,11 +20,13 @@ PROMPT_FIELDS: Final = frozenset({"prompt", "prompt_file"})
 @dataclass(frozen=True, slots=True)
 class Takes:
     """What a request field takes as media: ``family`` is image, video or any; ``purpose`` is what Sume is told that an
-    upload for it is for; ``sent_as`` names the field of the body where an upload's id is sent instead of a URL."""
+    upload for it is for; ``sent_as`` names the field of the body where an upload's id is sent instead of a URL;
+    ``uploaded``: Sume takes nothing but uploads there, not even the URL of what it made itself."""
 
     family: str
     purpose: str
     sent_as: str = ""
+    uploaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

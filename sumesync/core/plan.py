@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from typing import Final
 
-from sumesync.core import chain, losses, metadata, placement
+from sumesync.core import ahead, chain, losses, metadata, placement
 from sumesync.core.action import (
     Action,
     Collect,
@@ -197,38 +196,19 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
-    ahead: dict[EntryKey, _Ahead] = {}
+    states: dict[EntryKey, ahead.Ahead] = {}
     for wanted in variants:
         situation = _situation(view, wanted, origins.get(wanted.key), held, unproven)
         situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
         if needs[wanted.key]:
-            found = {key: ahead.get(key, _Ahead.NOTHING) for key in sorted(needs[wanted.key])}
-            waits = next((key for key, state in found.items() if state is _Ahead.NOTHING), None)
-            after = tuple(key for key, state in found.items() if state is _Ahead.WORK)
+            waits, after = ahead.links(wanted, states, view.kinds[wanted.kind])
             situation = replace(situation, waits=waits, after=after)
         action = decide(situation)
-        ahead[wanted.key] = _ahead(action, situation)
+        states[wanted.key] = ahead.ahead(action, situation)
         if action.pays:
             buyers[wanted.fingerprint] = wanted.key
         actions.append(action)
     return actions
-
-
-class _Ahead(Enum):
-    """What those that take a variant's output have to expect of it."""
-
-    THERE = auto()
-    WORK = auto()
-    """This plan brings it, or brings it elsewhere."""
-    NOTHING = auto()
-
-
-def _ahead(action: Action, situation: Situation) -> _Ahead:
-    if action.pays or action.verb in (Verb.RESUME, Verb.MOVE, Verb.COPY):
-        return _Ahead.WORK
-    blocked = action.verb in (Verb.ATTENTION, Verb.INVALID)
-    lost = action.reason.code is Why.GONE or not situation.achieved
-    return _Ahead.NOTHING if blocked and lost else _Ahead.THERE
 
 
 def _situation(

@@ -16,6 +16,12 @@ def renamed(pointer: Pointer, kind: Kind) -> str:
     return takes.sent_as if takes else ""
 
 
+def upload_only(pointer: Pointer, kind: Kind) -> bool:
+    """Whether the input at ``pointer`` is an upload whatever it is of, so that an upstream's file must be here."""
+    takes = kind.inputs.get(str(pointer[0]))
+    return takes is not None and takes.uploaded
+
+
 def filled(request: Request, values: Mapping[Pointer, str], kind: Kind) -> Request:
     """``request`` with ``values`` in the places of its inputs: what is sent."""
     body = {name: _filled(value, values, (name,)) for name, value in request.items()}

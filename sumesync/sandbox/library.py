@@ -19,9 +19,10 @@ from urllib.parse import unquote
 
 from sumesync.model import Json
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer
+from sumesync.sandbox.avatars import AVATARS, Avatar
 from sumesync.sandbox.faults import Effects
 from sumesync.sandbox.jobs import Job
-from sumesync.sandbox.kinds import Field, Piece
+from sumesync.sandbox.kinds import Piece
 from sumesync.sandbox.uploads import Asset
 from sumesync.sandbox.world import World
 
@@ -93,15 +94,6 @@ class Scene:
         return " ".join(told).casefold()
 
 
-@dataclass(frozen=True)
-class _Avatar:
-    id: str
-    name: str
-    talking_head: bool
-    ugc_ad: bool
-    face_swap: bool
-
-
 def _scene(
     number: int, title: str, place: tuple[float, float], types: tuple[str, str], of: tuple[str, str], words: str
 ) -> Scene:
@@ -151,13 +143,6 @@ BUILT_IN: tuple[Scene, ...] = (
     _scene(14, "Subscribe for fresh beans", (20, 23), ("social", "cta"), ("Mokka", "beans"), "endcard | subscribe"),
 )
 
-AVATARS = (
-    _Avatar("avatar_mara", "Mara", talking_head=True, ugc_ad=True, face_swap=True),
-    _Avatar("avatar_jonas", "Jonas", talking_head=True, ugc_ad=False, face_swap=True),
-    _Avatar("avatar_aiko", "Aiko", talking_head=True, ugc_ad=True, face_swap=False),
-    _Avatar("avatar_femi", "Femi", talking_head=False, ugc_ad=False, face_swap=True),
-)
-
 
 def scenes(world: World) -> tuple[Scene, ...]:
     """Every scene that this world has: the built-in ones, and one for each file that was taken in."""
@@ -180,30 +165,6 @@ def _taken_in(asset: Asset) -> Scene:
         thumbnail_path=upload.path if upload.family == "image" else "",
         segment_type="",
     )
-
-
-def refuse_avatars(fields: Iterable[Field], body: Mapping[str, Json]) -> None:
-    """Raises Refusal for a body that names avatars which are not there (404), or not for this (422)."""
-    can = {
-        avatar.id: {"talking_head": avatar.talking_head, "ugc_ad": avatar.ugc_ad, "face_swap": avatar.face_swap}
-        for avatar in AVATARS
-    }
-    unknown: list[Json] = []
-    unable: list[Json] = []
-    for field in fields:
-        given = body.get(field.name) if field.ability else None
-        places = (
-            [(f"{field.name}.{place}", ident) for place, ident in enumerate(given)] if isinstance(given, list) else []
-        )
-        for where, ident in places or ([(field.name, given)] if isinstance(given, str) else []):
-            if ident not in can:
-                unknown.append({"path": where, "message": "no such avatar"})
-            elif not can[str(ident)][field.ability]:
-                unable.append({"path": where, "message": f"the avatar cannot do {field.ability}"})
-    if unknown:
-        raise Refusal(404, "No such avatar.", details={"errors": unknown})
-    if unable:
-        raise Refusal(422, "The avatar is not for this.", details={"errors": unable})
 
 
 def piece(path: str) -> tuple[Job, Piece] | None:
@@ -275,16 +236,12 @@ class Library:
             raise Refusal(404, "No such avatar.")
         return json_answer(200, self._avatar(found, effects))
 
-    def _avatar(self, avatar: _Avatar, effects: Effects) -> Json:
+    def _avatar(self, avatar: Avatar, effects: Effects) -> Json:
         return {
             "id": avatar.id,
             "object": "avatar",
             "name": avatar.name,
-            "capabilities": {
-                "talking_head": avatar.talking_head,
-                "ugc_ad": avatar.ugc_ad,
-                "face_swap": avatar.face_swap,
-            },
+            "capabilities": {**avatar.capabilities},
             "preview_image_url": self._link(f"{FOLDER}/{avatar.id}/{_PORTRAIT}", effects),
         }
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sumesync.errors import SumesyncError
 from sumesync.model import Json
-from sumesync.sandbox import kinds, library, openapi, uploads, validate
+from sumesync.sandbox import avatars, kinds, library, openapi, uploads, validate
 from sumesync.sandbox.answers import Refusal, Request, Response, json_answer, refusal_answer
 from sumesync.sandbox.faults import NO_EFFECTS, Effects
 from sumesync.sandbox.jobs import Job
@@ -119,7 +119,7 @@ class Api:
         kind = kinds.by_route(request.path)
         assert kind is not None, "only kinds' routes come here"
         body = validate.body(request.body, kind.fields)
-        library.refuse_avatars(kind.fields, body)
+        avatars.refuse(kind.fields, body)
         key = request.headers.get("idempotency-key", "")
         made = self._world.order(kind.name, body, key, fate=effects.fate)
         told = tuple(Made(job.id, self._world.status(job), job.body, job.credits) for job in made)

@@ -616,6 +616,44 @@ def test_where_neither_sume_nor_the_disk_has_it_the_dependant_fails_for_nothing(
         these.body(CHAIN, {HERO.key: entry(desk, HERO)})
 
 
+def swap(source: Wanted) -> Wanted:
+    """A face swap of a film of the project: Sume takes uploads alone there."""
+    made = taking("b/swap.sume.toml", "Ana", output_of(source))
+    body: dict[str, Json] = {"source_video_url": {"from": source.key.path, "output": 1}, "avatar_ids": ["a"]}
+    upstream = replace(output_of(source), purpose="face_swap_source_video")
+    return replace(made, kind="face-swap", request=body, inputs={("source_video_url",): upstream})
+
+
+def test_an_upstream_is_uploaded_where_sume_takes_nothing_but_uploads() -> None:
+    desk = a_desk(CLIP)
+    desk.apply()
+    body = json.loads(inputs(desk).body(swap(CLIP), {CLIP.key: entry(desk, CLIP)}).data)
+    assert body == {"source_video_url": "https://media/up_1", "avatar_ids": ["a"]}
+    assert desk.sume.uploads["up_1"] == desk.disk.files[entry(desk, CLIP).outputs[0].path]
+
+
+def test_an_upstream_that_must_be_uploaded_and_is_not_here_is_to_be_loaded_first() -> None:
+    desk = a_desk(CLIP)
+    desk.apply()
+    made = entry(desk, CLIP)
+    film = desk.disk.files.pop(made.outputs[0].path)
+    with pytest.raises(InputError, match="must be uploaded, and is not here") as told:
+        inputs(desk).body(swap(CLIP), {CLIP.key: made})
+    assert told.value.hint.endswith("sumesync fetch b/clip.sume.toml")
+    desk.disk.files[made.outputs[0].path] = film + b"edited"
+    with pytest.raises(InputError, match="not the file any more"):
+        inputs(desk).body(swap(CLIP), {CLIP.key: made})
+    assert desk.sume.puts == []
+
+
+def test_an_asset_of_an_upstream_is_its_file() -> None:
+    desk = a_desk(HERO)
+    desk.apply()
+    body = inputs(desk).body(asset("a/lib.sume.toml", "A jar", output_of(HERO)), {HERO.key: entry(desk, HERO)})
+    assert json.loads(body.data) == {"title": "A jar", "upload_id": "up_1"}
+    assert body.spent == ("up_1",)
+
+
 def made_by(*jobs: Any, accepted: tuple[Output, ...] = ()) -> Entry:
     return Entry(HERO.key, HERO.fingerprint, "image", "sume", jobs, accepted)
 

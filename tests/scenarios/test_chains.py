@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -220,3 +221,84 @@ def test_the_embedded_sandbox_makes_chains_and_uploads_over_several_runs(make: M
     stage.here("apply", "--yes", "--sandbox", code=0)
     stage.here("plan", "--sandbox", "--exit-code", code=0)
     assert stage.charges() == ()
+
+
+# --- Kinds that take nothing but uploads ----------------------------------------------------------------------------
+
+
+AT_ONCE = {"image": 0, "video": 0, "face-swap": 0, "asset-upload": 0}
+
+
+@pytest.fixture
+def fast(make: Maker) -> Stage:
+    return make(seconds=AT_ONCE)
+
+
+def swaps(stage: Stage) -> None:
+    lines = ('kind = "face-swap"', 'source_video_url = { from = "clip.sume.toml" }', 'avatar_ids = ["avatar_mara"]')
+    stage.write("swap.sume.toml", "\n".join(lines) + "\n")
+
+
+def test_a_face_swap_of_a_film_of_the_project_is_made_of_its_upload(fast: Stage) -> None:
+    stage = fast
+    stage.write("clip.sume.toml", f'kind = "video"\nprompt = "{FILM}"\n')
+    swaps(stage)
+    stage.here("apply", "--yes", code=0)
+    assert stage.has("swap.mp4")
+    (upload,) = stage.world.uploads()
+    assert (upload.purpose, upload.sha256) == ("face_swap_source_video", stage.sha256("clip.mp4"))
+    assert str(stage.charges()[1].body["source_video_url"]).endswith(upload.path)
+    stage.here("check", code=0)
+    stage.here("plan", "--exit-code", code=0)
+
+
+def test_a_face_swap_alone_loads_the_film_that_it_needs_first(fast: Stage) -> None:
+    stage = fast
+    stage.write("clip.sume.toml", f'kind = "video"\nprompt = "{FILM}"\n')
+    stage.here("apply", "--yes", code=0)
+    stage.path("clip.mp4").unlink()
+    swaps(stage)
+    planned = stage.here("plan", "swap.sume.toml", "--json", code=0).json
+    assert {action["path"]: action["action"] for action in planned["actions"]} == {
+        "clip.sume.toml": "fetch",
+        "swap.sume.toml": "create",
+    }
+    stage.here("apply", "swap.sume.toml", "--yes", code=0)
+    assert stage.world.uploads()[0].sha256 == stage.sha256("clip.mp4")
+    assert len(stage.charges()) == 2
+
+
+def test_the_story_of_an_asset(make: Maker) -> None:
+    """Its file goes up once, its asset is in the library, and a title costs only the ingest."""
+    stage = make(seconds=AT_ONCE)
+    stage.write("in/take.png", TAKE)
+
+    def asks(title: str) -> None:
+        stage.write("lib.sume.toml", f'kind = "asset-upload"\nmedia = {file()}\ntitle = "{title}"\n')
+
+    asks("A jar")
+    assert "1 paid job" in stage.here("plan", code=0).out
+    stage.here("apply", "--yes", code=0)
+    (charge,) = stage.charges()
+    assert charge.body == {"upload_id": stage.world.uploads()[0].id, "title": "A jar"}
+    assert stage.world.uploads()[0].sha256 == hashlib.sha256(TAKE).hexdigest()
+    result = json.loads(stage.read("lib.sume.json"))["result"]
+    found = stage.here("assets", "search", "--q", "jar", "--json", code=0).json["assets"]
+    assert result["asset_id"] in [asset["id"] for asset in found]
+    assert "?" not in str(result["asset"]["media_url"])
+    stage.here("check", code=0)
+    stage.here("plan", "--exit-code", code=0)
+    asks("A lid")
+    stage.here("apply", "--yes", code=0)
+    assert len(stage.charges()) == 2
+    assert stage.charges()[1].body["upload_id"] != charge.body["upload_id"], "an upload is finalised once"
+
+
+def test_an_asset_of_an_image_of_the_project(fast: Stage) -> None:
+    stage = fast
+    stage.spec("hero", HERO)
+    stage.write("lib.sume.toml", 'kind = "asset-upload"\nmedia = { from = "hero.sume.toml" }\n')
+    stage.here("apply", "--yes", code=0)
+    assert [upload.sha256 for upload in stage.world.uploads()] == [stage.sha256("hero.png")]
+    assert stage.world.assets()[0].upload.family == "image"
+    stage.here("check", code=0)

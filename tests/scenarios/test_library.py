@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sumesync.core.media import sniff
-from sumesync.sandbox.library import AVATARS, BUILT_IN
+from sumesync.sandbox.avatars import AVATARS
+from sumesync.sandbox.library import BUILT_IN
 from tests import canaries
 
 from .conftest import Maker
