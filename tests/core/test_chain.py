@@ -143,7 +143,7 @@ BAD = [
     Bad("an empty table", "{}", "reference_image_urls[1] is an empty table", FORMS),
     Bad("an unknown key", '{ file = "a.png", x = 1 }', 'reference_image_urls[1] is { file = "a.png", x = 1 }', FORMS),
     Bad("both", '{ file = "a", from = "b" }', 'reference_image_urls[1] is { file = "a", from = "b" }', FORMS),
-    Bad("output 0", '{ from = "b", output = 0 }', 'reference_image_urls[1] is { from = "b", output = 0 }', FORMS),
+    Bad("output 0", '{ from = "b", output = 0 }', "reference_image_urls[1]: output is 0", "outputs count from 1"),
     Bad("a file without a name", '{ file = "" }', 'reference_image_urls[1] is { file = "" }', FORMS),
     # files
     Bad("missing", '{ file = "n.png" }', "reference_image_urls[1]: there is no file n.png", "relative to the spec"),
