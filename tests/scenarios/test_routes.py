@@ -39,7 +39,7 @@ SPECS = {
     "image": 'prompt = "A cup"\n',
     "video": 'kind = "video"\nprompt = "It turns"\nduration = 4\n',
     "ad-video": 'kind = "ad-video"\nscript = "Two drops."\nduration = 1\n',
-    "face-swap": 'kind = "face-swap"\nsource_video_url = { file = "film.mp4" }\navatar_ids = ["avatar_jonas", "avatar_femi"]\n',
+    "face-swap": 'kind = "face-swap"\nsource_video_url = { file = "film.mp4" }\navatar_ids = ["avatar_femi"]\n',
     "reference-analysis": 'kind = "reference-analysis"\nurl = "https://www.tiktok.com/@a/video/1"\n',
     "asset-upload": 'kind = "asset-upload"\nmedia = { file = "in.png" }\n',
     "asset-search": 'kind = "asset-search"\nq = "serum"\n',
