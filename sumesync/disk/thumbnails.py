@@ -88,7 +88,7 @@ def _of_film(source: Path, form: str) -> tuple[Image, tuple[int, int]]:
         for number, packet in enumerate(container.demux(stream)):
             for frame in packet.decode():
                 size = (frame.width, frame.height)
-                image: Image = frame.to_image()  # type: ignore[no-untyped-call]
+                image: Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV has no types for it
                 return _small(image), size
             if number >= _PACKETS:
                 break

@@ -91,7 +91,8 @@ def test_two_specs_of_one_analysis_share_the_job_and_have_the_result_each() -> N
     desk = analyst(REEL, HOOK)
     desk.apply()
     assert len(desk.sume.jobs) == 1
-    assert result(desk, "reel.sume.json") == result(desk, "hook.sume.json") != None  # noqa: E711
+    assert result(desk, "reel.sume.json") is not None
+    assert result(desk, "reel.sume.json") == result(desk, "hook.sume.json")
     assert keeps(desk)
 
 
@@ -168,7 +169,7 @@ def test_a_result_that_went_while_the_plan_was_applied_is_no_completed_move() ->
     assert [trouble.text for trouble in outcome.failed] == [
         "the result in reel.sume.json changed while the plan was being applied"
     ]
-    desk.plan = plan_  # type: ignore[method-assign]
+    desk.plan = plan_  # type: ignore[method-assign]  # as it was
     desk.apply()
     assert keeps(desk)
     assert len(desk.sume.jobs) == 1

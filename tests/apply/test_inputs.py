@@ -328,7 +328,7 @@ def test_two_purchases_that_need_the_same_bytes_at_once_upload_them_once() -> No
         another.wait(0.1)  # as long as a second one would need to come: none does
         return real(*args)
 
-    desk.sume.presign = slow  # type: ignore[method-assign,assignment]
+    desk.sume.presign = slow  # type: ignore[method-assign,assignment]  # a fake
     made: list[Body] = []
 
     def task(wanted: Wanted) -> None:
@@ -429,7 +429,7 @@ def test_a_signed_url_is_shared_for_a_while_and_never_remembered() -> None:
         made = real(*args)
         return replace(made, media_url=made.media_url + "?sig=1")
 
-    desk.sume.presign = signed  # type: ignore[method-assign,assignment]
+    desk.sume.presign = signed  # type: ignore[method-assign,assignment]  # a fake
     these = inputs(desk)
     assert these.body(MADE, {}).named == these.body(MADE, {}).named
     desk.clock.at += 600
@@ -440,7 +440,7 @@ def test_a_signed_url_is_shared_for_a_while_and_never_remembered() -> None:
 def test_where_sume_does_not_tell_where_an_upload_stands_it_is_no_use_as_a_url() -> None:
     desk = a_desk()
     real = desk.sume.presign
-    desk.sume.presign = lambda *args: replace(real(*args), media_url="")  # type: ignore[method-assign]
+    desk.sume.presign = lambda *args: replace(real(*args), media_url="")  # type: ignore[method-assign]  # a fake
     with pytest.raises(InputError, match="does not tell where"):
         inputs(desk).body(MADE, {})
 
@@ -672,7 +672,7 @@ ONE, TWO, THREE = out("a.png", "1", 1), out("b.png", "2", 2), out("c.png", "3", 
 )
 def test_the_output_is_found_among_those_of_its_job(entry_: Entry, output: int, url: str) -> None:
     desk = a_desk(HERO)
-    desk.sume.result = lambda job_id, sent=frozenset(): result_of(job_id)  # type: ignore[method-assign]
+    desk.sume.result = lambda job_id, sent=frozenset(): result_of(job_id)  # type: ignore[method-assign]  # a fake
     made = inputs(desk).body(taking("b/film.sume.toml", "x", output_of(HERO, output)), {HERO.key: entry_})
     (named,) = made.named
     assert named.endswith(url)
@@ -715,7 +715,7 @@ def test_only_where_sume_says_that_it_is_gone_is_the_file_uploaded_instead(statu
     def result(_job_id: str, _sent: frozenset[str] = frozenset()) -> JobResult:
         raise ApiError("no", status=status)
 
-    desk.sume.result = result  # type: ignore[method-assign,assignment]
+    desk.sume.result = result  # type: ignore[method-assign,assignment]  # a fake
     if gone:
         assert inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)}).named == {"https://media/up_1"}
         return
@@ -818,7 +818,7 @@ def test_a_result_is_asked_for_with_the_urls_that_were_really_sent(crash: bool) 
         seen.append(sent)
         return real(job_id, sent)
 
-    desk.sume.result = result  # type: ignore[method-assign]
+    desk.sume.result = result  # type: ignore[method-assign]  # a fake
     desk.apply()
     assert seen == [frozenset({"https://media/up_1"})]
 

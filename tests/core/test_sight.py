@@ -12,7 +12,7 @@ HERO, SIDE, DEEP, OLD = (EntryKey(f"{name}.sume.toml") for name in ("hero", "sid
 
 
 def action(verb: Verb, key: EntryKey, fingerprint: str = "v1:a", pays: int = 0, **more: object) -> Action:
-    return Action(verb, key, "image", Reason(Why.NEW, "new"), fingerprint, pays, **more)  # type: ignore[arg-type]
+    return Action(verb, key, "image", Reason(Why.NEW, "new"), fingerprint, pays, **more)  # type: ignore[arg-type]  # any
 
 
 BUY = action(Verb.CREATE, HERO, pays=2)

@@ -53,7 +53,7 @@ class Session:
         self.state = watching.noticed(self.state, Around(**around), self.now)
 
     def end(self, *items: Item, **result: object) -> None:
-        done = Result(**result)  # type: ignore[arg-type]
+        done = Result(**result)  # type: ignore[arg-type]  # a row of the table
         self.state = watching.passed(self.state, self.rules, frozenset(items), done, self.now)
 
     def answer(self, ask: Step, yes: bool) -> None:

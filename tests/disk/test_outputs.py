@@ -348,7 +348,7 @@ def test_what_cannot_be_opened_or_read_is_told_with_its_place(media: OutputFiles
     (tmp_path / "a.png").write_text("bytes")
     with closing(media.open("a.png")) as source:
         source._file.close()
-        source._file = BadFile()  # type: ignore[assignment]
+        source._file = BadFile()  # type: ignore[assignment]  # a fake
         with pytest.raises(LocalStateError, match=r"cannot read a\.png: Input/output error"):
             source.read(1)
 
