@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from sumesync.api.reading import as_list, as_object
+from sumesync.core.contract import followed
 from sumesync.model import Json
 
-_HOPS = 8  # of $ref, so that a circle ends
 _SPELLINGS = 4  # of one path: with the base or without, with a last slash or without
 
 
@@ -22,7 +22,7 @@ def declares_header(document: Json, route: str, base: str = "", header: str = "I
     paths = as_object(as_object(document).get("paths"))
     wanted = {route.rstrip("/"), base.rstrip("/") + route.rstrip("/")}
     spelt = (item for path, item in paths.items() if path.rstrip("/") in wanted)
-    items = [_resolve(document, item) for item in islice(spelt, _SPELLINGS)]
+    items = [followed(document, item) for item in islice(spelt, _SPELLINGS)]
     return any(
         parameter.get("in") == "header" and str(parameter.get("name")).lower() == header.lower()
         for item in items
@@ -34,25 +34,6 @@ def _parameters(document: Json, item: dict[str, Json]) -> Iterator[dict[str, Jso
     post = item.get("post")
     if not isinstance(post, dict):
         return
-    operation = _resolve(document, post)
+    operation = followed(document, post)
     for parameter in [*as_list(operation.get("parameters")), *as_list(item.get("parameters"))]:
-        yield _resolve(document, parameter)
-
-
-def _resolve(document: Json, value: Json) -> dict[str, Json]:
-    for _ in range(_HOPS):
-        found = as_object(value)
-        ref = found.get("$ref")
-        if not isinstance(ref, str):
-            return found
-        value = _at(document, ref)
-    return {}
-
-
-def _at(document: Json, ref: str) -> Json:
-    if not ref.startswith("#/"):
-        return None
-    value = document
-    for part in ref[2:].split("/"):
-        value = as_object(value).get(part.replace("~1", "/").replace("~0", "~"))
-    return value
+        yield followed(document, parameter)

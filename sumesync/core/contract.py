@@ -156,21 +156,22 @@ def _operation(document: Json, route: str, base: str) -> dict[str, Json] | None:
         plain = path.rstrip("/")
         before = plain.removesuffix(route)
         if plain.endswith(route) and (not before or base.rstrip("/").endswith(before)):
-            post = _followed(document, item).get("post")
+            post = followed(document, item).get("post")
             if isinstance(post, dict):
-                return _followed(document, post)
+                return followed(document, post)
     return None
 
 
 def _body(document: Json, operation: Mapping[str, Json]) -> Json:
-    content = _object(_followed(document, operation.get("requestBody")).get("content"))
+    content = _object(followed(document, operation.get("requestBody")).get("content"))
     for name, media in content.items():
         if "json" in name.lower():
-            return _followed(document, media).get("schema", True)
+            return followed(document, media).get("schema", True)
     return True
 
 
-def _followed(document: Json, value: Json) -> dict[str, Json]:
+def followed(document: Json, value: Json) -> dict[str, Json]:
+    """``value`` as a table, its ``$ref`` followed inside ``document``; {} for a circle, and for what is not there."""
     for _ in range(_HOPS):
         found = _object(value)
         ref = found.get("$ref")
