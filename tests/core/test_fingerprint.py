@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sumesync.core.config import Config
 from sumesync.core.document import PromptFile
+from sumesync.core.fields import STRUCTURE
 from sumesync.core.fingerprint import fingerprint, identity, submission_key, workspace_digest
 from sumesync.model import Json, Wanted
 from tests.builders import examples, read
@@ -245,7 +246,7 @@ def test_a_whole_number_with_a_point_is_sent_without_it() -> None:
 @given(
     st.dictionaries(
         st.text(string.ascii_lowercase, min_size=1, max_size=6).filter(
-            lambda key: key not in ("user_id", "email", "owner", "kind", "take", "meta", "extra", "output", "prompt")
+            lambda key: key not in (*STRUCTURE, "user_id", "email", "owner", "prompt")
         ),
         st.one_of(
             st.text(st.characters(codec="utf-8"), max_size=8),
