@@ -90,13 +90,15 @@ class Deliveries:
         errand.tries += 1
         # A media host's 403 is an expired URL; the API's is about the key, and asking again would not help.
         key_refused = error.status in (401, 403) and not isinstance(error, MediaError)
-        final = key_refused or isinstance(error, DocumentFault)
+        search_refused = self._ground.task.kinds[errand.kind].free and error.status in (400, 404, 422)
+        final = key_refused or search_refused or isinstance(error, DocumentFault)
         if errand.tries < TRIES and not final:
             wait = RETRY_SECONDS * 2 ** (errand.tries - 1)
             self._ground.tools.tell(News.NOTE, errand.key, f"{error.what}; trying again in {wait:.0f} s")
             self._arrived.append((self._ground.now() + wait, errand))
             return
-        self._ground.fail(errand.key, error.what, error.hint or "run apply again: it downloads for free")
+        todo = "change the search" if search_refused else "run apply again: it downloads for free"
+        self._ground.fail(errand.key, error.what, error.hint or todo)
 
     def loaded(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
         self._loading.remove(errand)

@@ -45,7 +45,7 @@ _ATTRIBUTES = (
 )
 _LFS = tuple(f"*{suffix} filter=lfs diff=lfs merge=lfs -text" for suffix in sorted(paths.MEDIA_SUFFIXES))
 _ASSUMED = "Not documented: an assumption, like every name that is."
-_PROMPT = '"Say what to make, in words."'
+_PROMPT = '""  # What to make, in words'
 
 
 @click.command()
@@ -178,21 +178,25 @@ def new(common: Common, kind: str, path: str, prompt: str | None) -> None:
 
 
 def template(kind: Kind, prompt: str | None) -> str:
-    """A spec of ``kind``: what it must have, and every other field as a comment with its rule."""
+    """A spec of ``kind``: what it must have, and every other field as a comment with its rule.
+
+    What only the writer can say stands empty, so that a spec that nobody has edited yet is invalid and costs nothing.
+    """
     lines = [f"# {kind.about}"] + ([] if kind.name == DEFAULT_KIND else [f'kind = "{kind.name}"'])
     if "prompt" in kind.fields:
         lines.append(f"prompt = {_toml(prompt) if prompt else _PROMPT}")
     others = [name for name in kind.fields if name not in PROMPT_FIELDS]
     begun = kind.required or (() if "prompt" in kind.fields else others[:1])
     first = [name for name in others if name in begun]
-    lines += [f"{name} = {_example(kind.fields[name])}" for name in first]
+    lines += [f"{name} = {_example(kind.fields[name], asked=not kind.free)}" for name in first]
     lines += [f"# {name} = {_example(kind.fields[name])}" for name in others if name not in begun]
     lines += ["", "# [meta]", '# title = ""', "# tags = []"]
     return "\n".join(lines) + "\n"
 
 
-def _example(rule: Mapping[str, Any]) -> str:
-    """A value that the rule allows, and the rule."""
+def _example(rule: Mapping[str, Any], asked: bool = False) -> str:
+    """A value that the rule allows, and the rule. ``asked``: an empty one in its place, where any of ours would be a
+    guess; an example that names a file stays, for there is no such file."""
     allowed = rule.get("enum")
     if allowed:
         return f'"{allowed[0]}"'.ljust(8) + "  # " + ", ".join(map(str, allowed))
@@ -202,6 +206,9 @@ def _example(rule: Mapping[str, Any]) -> str:
     notes += [f"{low} to {high}"] if high is not None and high < 10**6 else []
     samples = {"integer": low, "number": low, "boolean": True, "array": ["https://…"]}
     value = rule["examples"][0] if "examples" in rule else samples.get(str(rule.get("type")), "…")
+    if asked and isinstance(value, str | list):
+        notes.append(f"such as {_toml(value)}")
+        value = type(value)()
     return _toml(value) + (f"  # {'; '.join(notes)}" if notes else "")
 
 

@@ -211,7 +211,7 @@ def _twice(name: str, error: ValidationError) -> tuple[str, str]:
 
 
 def _empty(name: str, _error: ValidationError) -> tuple[str, str]:
-    return f"{name} is empty", ""
+    return f"{name} is empty", "fill it in"
 
 
 _SAYINGS: dict[str, Callable[[str, ValidationError], tuple[str, str]]] = {

@@ -32,7 +32,7 @@ def result(stage: Stage, path: str = "reel") -> Any:
 def test_an_analysis_from_a_new_spec_to_a_check(stage: Stage) -> None:
     stage.here("new", "reference-analysis", "reel", code=0)
     text = stage.read("reel.sume.toml")
-    stage.write("reel.sume.toml", text.replace("@NAME/video/NUMBER", "@someone/video/1"))
+    stage.write("reel.sume.toml", text.replace('url = ""', 'url = "https://www.tiktok.com/@someone/video/1"'))
     assert "1 paid job" in stage.here("plan", code=0).out
     done = stage.here("apply", "--yes", code=0)
     assert "reel.sume.toml: done analysis" in done.err

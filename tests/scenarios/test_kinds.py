@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sumesync.disk import schemas
@@ -18,24 +20,43 @@ def files(stage: Stage) -> None:
     stage.write("product.png", png("product"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_spec_is_valid_with_and_without_its_comments(stage: Stage, kind: str) -> None:
-    files(stage)
+def examples(stage: Stage, kind: str) -> list[str]:
+    """Every field of a new spec with the example that stands in its comment."""
     stage.here("new", kind, "x", code=0)
-    stage.here("validate", code=0)
-    lines = stage.read("x.sume.toml").splitlines()
-    whole = "\n".join(line.removeprefix("# ") if " = " in line else line for line in lines)
-    stage.write("x.sume.toml", whole.replace("# [meta]", "[meta]"))
+    lines = [line.removeprefix("# ") for line in stage.read("x.sume.toml").splitlines()[1:] if " = " in line]
+    return [re.sub(r'(""|\[\])  # .*such as (.*)', r"\2", line).replace('""  # What', '"A cup"  #') for line in lines]
+
+
+PAID = [name for name, kind in KINDS.items() if not kind.free]
+
+
+@pytest.mark.parametrize("kind", PAID)
+def test_a_new_spec_that_nobody_has_edited_costs_nothing(stage: Stage, kind: str) -> None:
+    stage.here("new", kind, "x", code=0)
+    told = stage.here("validate", code=64).text
+    assert "x.sume.toml:" in told
+    assert "empty" in told or "there is no file" in told or "must be an https" in told
+    stage.here("apply", "--yes", code=64)
+    assert stage.posts() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_a_new_spec_shows_a_value_that_is_allowed(stage: Stage, kind: str) -> None:
+    files(stage)
+    meta = ["[meta]"]
+    lines = examples(stage, kind)
+    stage.write("x.sume.toml", "\n".join(lines[:-2] + meta + lines[-2:]) + "\n")
     stage.here("validate", code=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_but_the_prompt_may_be_a_default(stage: Stage, kind: str) -> None:
     files(stage)
-    stage.here("new", kind, "x", code=0)
-    text = stage.read("x.sume.toml").partition("# [meta]")[0]
-    fields = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
-    kept = [line for line in fields if line.split(" = ")[0] in KINDS[kind].fields and not line.startswith("prompt")]
+    kept = [
+        line
+        for line in examples(stage, kind)[:-2]
+        if line.split(" = ")[0] in KINDS[kind].fields and not line.startswith("prompt")
+    ]
     stage.write("sumesync.toml", f"[defaults.{kind}]\n" + "\n".join(kept) + "\n")
     prompt = '\nprompt = "A cup"' if "prompt" in KINDS[kind].fields else ""
     stage.write("x.sume.toml", f'kind = "{kind}"{prompt}\n')

@@ -121,6 +121,7 @@ def test_a_search_that_fails_is_told_and_the_rest_is_done(make: Maker, answer: A
     ended = stage.here("apply", "--yes", code=1)
     assert what in ended.text
     assert "failed clips.sume.toml" in ended.out
+    assert "trying again" not in ended.text
     assert stage.has("hero.png")
     assert "search-" not in stage.read("sume.lock")
     assert "clips.sume.toml" in stage.here("plan", code=0).out
