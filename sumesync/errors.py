@@ -112,3 +112,7 @@ class ApiError(SumesyncError):
 
 class MediaError(ApiError):
     """A media URL that gave no usable file. A fresh URL from ``/result`` may."""
+
+
+class Untaken(MediaError):
+    """A file that the place where it was to go refuses for good: another place would refuse it too."""

@@ -13,10 +13,21 @@ from sumesync.api.hosts import Hosts
 from sumesync.api.presigned import sendable
 from sumesync.api.reading import Unreadable, shown
 from sumesync.api.transport import NETWORK, PlainConnection
-from sumesync.errors import MediaError
+from sumesync.errors import MediaError, Untaken
 
 _CHUNK = 256 * 1024
 _FRESH = "run apply again: it asks Sume for a fresh place to send it to"
+_ASK = "ask Sume about it: its storage refuses what Sume asked for"
+# What is not about the place, which may have expired (403, 404, 410), nor about the moment.
+_NEVER = {
+    400: _ASK,
+    405: _ASK,
+    411: _ASK,
+    413: "make the file smaller",
+    415: "save it as another type",
+    422: _ASK,
+    501: _ASK,
+}
 
 
 class _Source:
@@ -60,6 +71,8 @@ class Uploader:
         if self.key in presigned.url:
             raise MediaError("Sume's answer about an upload cannot be used: it asks for a secret of ours")
         status = self._sent(url, headers, size, _Source(size, read))
+        if status in _NEVER:
+            raise Untaken(f"{_host(url)} answered {status} to an upload", _NEVER[status], status=status)
         if not 200 <= status < 300:
             raise MediaError(f"{_host(url)} answered {status} to an upload", _FRESH, status=status)
 

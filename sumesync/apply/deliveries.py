@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sumesync.apply import delivery, free
-from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
+from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground, heard
 from sumesync.apply.inputs import Inputs, needed
 from sumesync.core import documents, metadata
 from sumesync.core.action import Standing, Verb
@@ -98,7 +98,7 @@ class Deliveries:
             self._arrived.append((self._ground.now() + wait, errand))
             return
         todo = "change the search" if search_refused else "run apply again: it downloads for free"
-        self._ground.fail(errand.key, error.what, error.hint or todo)
+        self._ground.fail(errand.key, error.what, error.hint or todo, heard(error))
 
     def loaded(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
         self._loading.remove(errand)

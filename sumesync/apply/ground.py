@@ -10,10 +10,19 @@ from sumesync.apply.till import Till
 from sumesync.core.advance import note_job
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.text import without_secrets
+from sumesync.errors import ApiError, MediaError, SumesyncError
 from sumesync.model import EntryKey, JobRecord, JobState, News, Wanted
 
 TRIES = 4
 RETRY_SECONDS = 2.0
+
+
+def heard(error: SumesyncError) -> int | None:
+    """What ``error`` says of Sume, as Trouble has it. A media host's refusal is about one URL, not about the key."""
+    if not isinstance(error, ApiError):
+        return None
+    status = error.status or 0
+    return None if isinstance(error, MediaError) and 400 <= status < 500 else status
 
 
 @dataclass(slots=True)

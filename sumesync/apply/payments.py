@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sumesync.answers import Accepted, NotSent, Refused, Throttled
-from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground
+from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground, heard
 from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.apply.run import Task
@@ -20,7 +20,7 @@ from sumesync.core.fingerprint import submission_key
 from sumesync.core.outcome import Trouble
 from sumesync.core.recover import share
 from sumesync.core.text import in_credits, printable
-from sumesync.errors import ApiError, LocalStateError, MediaError
+from sumesync.errors import ApiError, LocalStateError, MediaError, Untaken
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
 
 _AT_ONCE = 4
@@ -198,7 +198,8 @@ class Payments:
             case InputError() | ApiError():
                 key_refused = isinstance(error, ApiError) and error.status in (401, 403)
                 self._ground.closed |= key_refused and not isinstance(error, MediaError)
-                self._ground.fail(action.key, error.what, error.hint or "nothing was paid for; run apply again")
+                hint = error.hint or "nothing was paid for; run apply again"
+                self._ground.fail(action.key, error.what, hint, heard(error))
             case _:
                 raise error
 
@@ -315,8 +316,11 @@ def _needs(action: Action, task: Task) -> tuple[EntryKey, ...]:
 
 
 def _passes(error: ApiError) -> bool:
-    """Whether another try may help: the network, a busy server, or a place to upload to that was given up."""
-    return isinstance(error, MediaError) or error.status is None or error.status in (408, 429) or error.status >= 500
+    """Whether another try may help: the network, a busy server, or a place to upload to that was given up. Not where
+    a storage refuses the bytes, or the way in which they come."""
+    if isinstance(error, MediaError):
+        return not isinstance(error, Untaken)
+    return error.status is None or error.status in (408, 429) or error.status >= 500
 
 
 def _turning(key: EntryKey, past: Past) -> Change:

@@ -19,7 +19,7 @@ from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, placement, request
 from sumesync.core.action import Observed, Plan, Policy, Verb
-from sumesync.errors import ApiError, Exit, LocalStateError, MediaError
+from sumesync.errors import ApiError, Exit, LocalStateError, MediaError, Untaken
 from sumesync.model import Entry, EntryKey, JobState, Json, Lock, News, Output, Step, Wanted
 from tests.apply.desk import (
     CLIP,
@@ -167,6 +167,26 @@ def test_what_sume_refuses_to_take_is_not_tried_again(status: int, others: bool)
     assert [trouble.key for trouble in outcome.failed] == [MADE.key]
     assert (HERO.key in outcome.done) == others or MADE.key > HERO.key
     assert desk.sume.puts == []
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "told"),
+    [
+        (Untaken("the storage answered 413", status=413), 1, None),
+        (MediaError("the storage answered 403", status=403), 4, None),
+        (MediaError("the storage answered 503", status=503), 4, 503),
+        (MediaError("the host broke off"), 4, 0),
+        (ApiError("no answer"), 4, 0),
+        (ApiError("no", status=422), 1, 422),
+    ],
+)
+def test_how_often_an_upload_is_tried_and_what_is_heard_of_sume(error: ApiError, tries: int, told: int | None) -> None:
+    desk = a_desk(MADE)
+    desk.sume.unready = [error] * 9
+    outcome, _ = desk.apply()
+    assert len(desk.sume.unready) == 9 - tries
+    assert [trouble.status for trouble in outcome.failed] == [told]
+    assert desk.sume.submits == 0
 
 
 def test_a_list_of_uploads_that_cannot_be_written_stops_the_run_and_nothing_was_paid_for() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.budget import Budget, May, Stage, refusal
+from sumesync.core.budget import Budget, May, Stage, caught_up, refusal
 from sumesync.core.cost import Estimate
+from sumesync.model import EntryKey, Fact, JobRecord, JobState
 from tests.builders import examples
 
 KNOWN = Budget(20).begun("a", 12)
@@ -123,3 +124,37 @@ def test_what_was_started_never_exceeds_the_limit(
             budget = budget.dropped(name)
     if all(each is not None for each in prices):
         assert charged <= limit
+
+
+def fact(submission: str, state: JobState, credits_: float | None = None, job: str = "job_1") -> Fact:
+    return Fact("f" * 64, JobRecord(job, state, credits=credits_), "image", EntryKey("a"), submission=submission)
+
+
+RUNNING = ALONE.accepted("a")
+TWO = [fact("a", JobState.COMPLETED, 4), fact("a", JobState.COMPLETED, 5, "job_2")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "balance", "stage", "used"),
+    [
+        pytest.param([], 93, Stage.ACCEPTED, 7, id="only the balance tells"),
+        pytest.param([fact("a", JobState.ACCEPTED)], 93, Stage.ACCEPTED, 7, id="it runs still"),
+        pytest.param([fact("a", JobState.COMPLETED, 4)], 93, Stage.OVER, 4, id="its job tells"),
+        pytest.param([fact("a", JobState.FAILED, 0)], 93, Stage.OVER, 0, id="it failed, and cost nothing"),
+        pytest.param([fact("a", JobState.COMPLETED)], 93, Stage.OVER, 7, id="its job does not tell"),
+        pytest.param(TWO, 50, Stage.OVER, 9, id="two jobs of one submit"),
+        pytest.param([TWO[0], fact("a", JobState.COMPLETED, None, "job_2")], 93, Stage.OVER, 7, id="one does not tell"),
+        pytest.param([TWO[0], fact("a", JobState.ACCEPTED, 5, "job_2")], 93, Stage.ACCEPTED, 7, id="one runs still"),
+        pytest.param([fact("b", JobState.COMPLETED, 4)], 93, Stage.ACCEPTED, 7, id="somebody else's"),
+    ],
+)
+def test_a_budget_that_two_runs_share_hears_what_became_of_its_submits(
+    facts: list[Fact], balance: float, stage: Stage, used: float
+) -> None:
+    after = caught_up(RUNNING, facts, balance)
+    assert (after.charges["a"].stage, after.used, after.balance, after.fresh) == (stage, used, balance, True)
+
+
+def test_a_submit_that_is_over_is_not_heard_of_again() -> None:
+    told = RUNNING.over("a", 3)
+    assert caught_up(told, [fact("a", JobState.COMPLETED, 4)], 90).used == 3
