@@ -62,7 +62,8 @@ def error_body(answer: Answer, secrets: Iterable[str] = ()) -> ErrorBody:
     told = error or root
     message = text_of(root, "error") or text_of(told, "message", "detail", "title")
     hidden = [*secrets, *private_texts(payload)]
-    parts = [message, *_details(told)]
+    details = list(_details(told))
+    parts = [message.rstrip(".") if details else message, *details]
     headers = answer.headers
     return ErrorBody(
         code=shown(text_of(told, "code", "type"), hidden, limit=80),

@@ -286,14 +286,22 @@ class Payments:
 
     def _on_refused(self, action: Action, refused: Refused, body: Body) -> None:
         named = f" ({refused.request_id})" if refused.request_id else ""
-        hint = _HINTS.get(refused.status, "change the spec; nothing was paid for")
-        if body.remembered and refused.status in _ABOUT_THE_REQUEST:
+        hint = _HINTS.get(refused.status, f"change the spec{self._lists(action)}; nothing was paid for")
+        gone = body.remembered or (body.spent if refused.status == 404 else ())
+        if gone and refused.status in _ABOUT_THE_REQUEST:
             # Sume may have let go of what was uploaded long ago. Which it was it need not say.
-            self._drop(body.remembered)
+            self._drop(gone)
             hint = "run apply again: what it takes in is uploaded anew; or change the spec. Nothing was paid for"
         text = f"Sume refused it: {refused.code or refused.status}: {refused.message}{named}"
         self._ground.fail(action.key, text, hint, refused.status)
         self._ground.closed = self._ground.closed or refused.stops_batch
+
+    def _lists(self, action: Action) -> str:
+        """Where the values of its fields are listed, for those that it names."""
+        listed = self._ground.task.kinds[action.kind].listed
+        request = self._ground.task.wanted[action.key].request
+        said = [f"its {name} from: {command}" for name, command in listed.items() if name in request]
+        return f" ({'; '.join(said)})" if said else ""
 
     def _drop(self, upload_ids: tuple[str, ...]) -> None:
         with suppress(LocalStateError):  # then they are tried once more

@@ -53,6 +53,8 @@ class Kind:
     """Fields with a URL that must be at one of these hosts, or below it."""
     ordered: tuple[tuple[str, str], ...] = ()
     """Pairs of fields of which the first must not be beyond the second."""
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """Fields whose values a command lists, each with that command."""
     about: str = ""
     """The kind in a sentence, for a new spec."""
     shown: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
         required=tuple(entry.get("required", ())),
         hosts={name: tuple(hosts) for name, hosts in facts.get("hosts", {}).items()},
         ordered=tuple((low, high) for low, high in facts.get("ordered", ())),
+        listed=facts.get("listed", {}),
         about=entry.get("description", ""),
         shown=facts.get("shown", {}),
     )

@@ -37,6 +37,8 @@ def test_an_analysis_from_a_new_spec_to_a_check(stage: Stage) -> None:
     done = stage.here("apply", "--yes", code=0)
     assert "reel.sume.toml: done analysis" in done.err
     assert "1 job paid for (5 credits), 1 file written" in done.out
+    assert [job["credits"] for job in stage.lock()["reel.sume.toml"]["jobs"]] == [5]
+    assert [job["credits"] for job in json.loads(stage.read("reel.sume.json"))["jobs"]] == [5]
     assert result(stage)["analysis"]["source"]["platform"] == "tiktok"
     assert [path for path in stage.tree() if path.startswith("reel")] == ["reel.sume.json", "reel.sume.toml"]
     assert "analysis in reel.sume.json" in stage.here("status", code=0).out
@@ -167,11 +169,30 @@ def test_one_spec_of_two_faces_is_two_jobs_and_two_films(stage: Stage) -> None:
     assert [output["path"] for output in stage.outputs("swap.sume.toml")] == ["swap.mp4", "swap-2.mp4"]
     assert stage.sha256("swap.mp4") != stage.sha256("swap-2.mp4")
     assert len(stage.charges()) == 2
+    assert [job["credits"] for job in stage.lock()["swap.sume.toml"]["jobs"]] == [30, 30]
+    assert [job["credits"] for job in json.loads(stage.read("swap.sume.json"))["jobs"]] == [30, 30]
     stage.here("check", code=0)
     stage.path("swap-2.mp4").unlink()
     stage.here("fetch", code=0)
     stage.here("check", code=0)
     assert len(stage.charges()) == 2
+
+
+def test_a_face_that_is_not_there_costs_nothing_and_where_they_are_listed_is_told(stage: Stage) -> None:
+    swap(stage, "avatar_mara", "avatar_123")
+    ended = stage.here("apply", "--yes", code=1).out
+    assert "avatar_ids.1: no such avatar" in ended
+    assert "change the spec (its avatar_ids from: sumesync avatars list)" in ended
+    assert stage.charges() == ()
+
+
+def test_an_estimate_knows_what_an_analysis_cost(stage: Stage) -> None:
+    analysis(stage)
+    stage.here("apply", "--yes", code=0)
+    analysis(stage, "two", REEL + "2")
+    assert "about 5 credits" in stage.here("plan", code=0).out
+    assert "more than" in stage.here("apply", "--yes", "--max-credits", "4", code=3).text
+    stage.here("apply", "--yes", "--max-credits", "5", code=0)
 
 
 def test_one_of_two_faces_that_failed_is_told_and_a_retry_says_that_it_pays_for_both(make: Maker) -> None:
