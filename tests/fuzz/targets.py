@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sumesync.answers import Uploaded
 from sumesync.api import wire
 from sumesync.cli.plan import read_saved
 from sumesync.core import contract, lock, metadata, toml
@@ -24,6 +25,7 @@ from sumesync.core.request import body, urls
 from sumesync.core.text import printable, short_urls, without_queries, without_secrets
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
+from sumesync.disk.uploads import LocalUploads
 from sumesync.errors import LocalStateError, Problem, SumesyncError, UsageError
 from sumesync.model import SUME, Entry, EntryKey, Fact, JobRecord, JobState, Lock, Output, Step, Submission, Wanted
 from sumesync.render import human, machine
@@ -177,6 +179,13 @@ def ledger(data: bytes) -> None:
     LocalLedger(_FOLDER, LocalJournal(_FOLDER)).list()
 
 
+def uploads(data: bytes) -> None:
+    (_FOLDER / "uploads.jsonl").write_bytes(data)
+    found = LocalUploads(_FOLDER, None).find("a" * 64, "reference_image")
+    if found:
+        json.dumps([found.upload_id, found.media_url])
+
+
 # --- What a server says ---------------------------------------------------------------------------------
 
 
@@ -307,6 +316,16 @@ def _ledgers() -> Iterator[bytes]:
     yield path.read_bytes()
 
 
+def _uploads() -> Iterator[bytes]:
+    path = _FOLDER / "uploads.jsonl"
+    path.unlink(missing_ok=True)
+    known = LocalUploads(_FOLDER, None)
+    known.begin("a" * 64, "reference_image", "up_1")
+    known.record(Uploaded("a" * 64, "reference_image", "up_1", "https://m.example/up_1"))
+    known.drop("up_1")
+    yield path.read_bytes()
+
+
 def _plans() -> Iterator[bytes]:
     yield b'{"format_version": 1, "digest": "x", "options": {"paths": ["a"], "tags": [], "prune": true}}'
 
@@ -344,6 +363,7 @@ TARGETS = {
         Target("saved-plan", saved_plan, (UsageError,), seeds=_plans),
         Target("journal", journal, (LocalStateError,), seeds=_journals),
         Target("ledger", ledger, (LocalStateError,), seeds=_ledgers),
+        Target("uploads", uploads, (LocalStateError,), seeds=_uploads),
         Target("answer", answer, seeds=_answers),
         Target("openapi", openapi, seeds=_openapi),
         Target("kept-openapi", kept_copy, (contract.Unfit,), seeds=_copies),

@@ -18,7 +18,7 @@ import pytest
 
 from tests.reliability import laws
 from tests.scenarios.conftest import Maker
-from tests.scenarios.stage import PATIENCE, POLL, POST, Stage
+from tests.scenarios.stage import PATIENCE, POLL, POST, Stage, png
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 
@@ -116,6 +116,22 @@ def test_before_anything_is_under_way(make: Maker, name: str) -> None:
     stage.sume.gate.open()
     assert "Interrupted; nothing was lost" in result.err
     assert not stage.posts()
+    laws.finish(stage)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_while_a_file_is_sent(make: Maker, name: str) -> None:
+    """Nothing was paid for, nothing is left open, and the next run pays once."""
+    stage = make({"method": "PUT", "route": "media", "delay": 1, "times": 1}, git=False)
+    stage.write("take.png", png("take") + bytes(6_000_000))
+    stage.write("hero.sume.toml", 'prompt = "A jar."\nreference_image_urls = [{ file = "take.png" }]\n')
+    process = stage.begin("apply", "--yes")
+    stage.sume.gate.reached()
+    kill(process, name)
+    result = stage.end(process, code=130)
+    stage.sume.gate.open()
+    assert "1 spec not submitted" in result.out
+    assert (stage.charges(), stage.journal()) == ((), [])
     laws.finish(stage)
 
 
