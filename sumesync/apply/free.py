@@ -148,6 +148,8 @@ def _record(action: Action, task: Task, record: Record, outcome: Outcome) -> boo
     wanted = task.wanted[action.key]
     outputs = tuple(replace(place.output, path=place.target) for place in action.places)
     origin = record.entries.get(action.origin) if action.origin else None
+    if action.origin is not None:
+        record.remember(action.origin)
     now = _now(action, task, outputs)
     if any(output.is_document for output in outputs):
         entry = record.entries.get(action.key)

@@ -28,6 +28,7 @@ class Record:
         self.entries: dict[EntryKey, Entry | None] = dict(task.lock.entries)
         """The entries as this run knows them: what it read, and its own changes."""
         self._documents: dict[str, Mapping[str, Json]] = {}
+        self._asked: dict[str, metadata.Asked] = {}
 
     @property
     def pause(self) -> float:
@@ -81,8 +82,16 @@ class Record:
             return error.what
         if before is not None and wanted.key not in self._task.lock.entries and not metadata.read(before).ours:
             return f"{path} is a file that sumesync did not write"
-        self._tools.media.write_text(path, metadata.render(wanted, entry, self._document(entry, before)))
+        asked = {**self._asked, **(metadata.read(before).asked if before is not None else {})}
+        self._tools.media.write_text(path, metadata.render(wanted, entry, self._document(entry, before), asked))
         return ""
+
+    def remember(self, key: EntryKey) -> None:
+        """What the metadata of an entry say of its requests, for that of another which takes its place."""
+        with suppress(LocalStateError):
+            text = self._tools.media.read_text(metadata.path_of(key))
+            if text is not None:
+                self._asked.update(metadata.read(text).asked)
 
     def remove_metadata(self, key: EntryKey) -> None:
         """Remove the metadata of an entry, where a file of ours has that name: the key may be a stranger's word."""

@@ -31,6 +31,8 @@ _COMMANDS = {
     "fetch": "fetch",
     "accept": "accept",
     "retake": "retake",
+    "history": "history",
+    "restore": "restore",
     "resolve": "resolve",
     "lock": "lock",
     "me": "account",
@@ -44,7 +46,7 @@ _COMMANDS = {
 }
 _GROUPS = (
     ("Every day", ("new", "validate", "plan", "apply", "watch", "status", "check", "report")),
-    ("Media and decisions", ("fetch", "accept", "retake", "resolve", "lock")),
+    ("Media and decisions", ("fetch", "accept", "retake", "history", "restore", "resolve", "lock")),
     ("Account and library", ("me", "credits", "avatars", "brand", "assets", "jobs")),
     ("Set up", ("init", "schema", "sandbox")),
 )
@@ -108,6 +110,8 @@ _HELP = {
     "fetch": "Bring missing media back by job id. Free.",
     "accept": "Say that the media that is there satisfies the spec. Free.",
     "retake": "Ask for another generation of the same request: raises take.",
+    "history": "List what was paid for, for one spec. Offline.",
+    "restore": "Bring an earlier request and its media back. Free.",
     "resolve": "Settle a paid request whose outcome is unknown.",
     "lock": "Merge sume.lock, or make it again from what is there.",
     "me": "Show whose key this is.",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sumesync import __version__
@@ -64,9 +65,9 @@ def around(common: Common) -> Place | None:
         return None
 
 
-def look(place: Place, without_lock: bool = False) -> Session:
+def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] = MappingProxyType({})) -> Session:
     """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
-    can do their work where the lock was lost."""
+    can do their work where the lock was lost. ``instead``: what specs would say, to see what would follow."""
     home, endpoint = place.home, place.endpoint
     found = projects.spec_paths(home.root)  # before anything in .sume is believed
     folder = home.state(endpoint)
@@ -77,7 +78,7 @@ def look(place: Place, without_lock: bool = False) -> Session:
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = specs.read_project(home, found, place.config, place.problems, place.schemas)
+    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead)
     lock = locks.read()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)

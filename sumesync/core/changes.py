@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sumesync.core.action import Change
-from sumesync.core.metadata import MetadataFact, clean
+from sumesync.core.metadata import Asked, MetadataFact, clean
 from sumesync.model import Json, Wanted
 
 
@@ -16,12 +16,17 @@ def changes(wanted: Wanted, before: MetadataFact | None) -> tuple[Change, ...]:
     """
     if before is None or before.entry is None or before.request is None:
         return ()
+    return between(before.entry.kind, Asked(before.take, before.request), wanted)
+
+
+def between(kind: str, asked: Asked, wanted: Wanted) -> tuple[Change, ...]:
+    """What ``wanted`` asks for, against what was ``asked`` for as a ``kind``."""
     after = {key: clean(value) for key, value in wanted.request.items()}
-    found = [change for change in _fields(before.request, after) if not _same_media(change)]
-    if before.entry.kind != wanted.kind:
-        found.insert(0, Change("kind", before.entry.kind, wanted.kind))
-    if before.take != wanted.take:
-        found.append(Change("take", before.take, wanted.take))
+    found = [change for change in _fields(asked.request, after) if not _same_media(change)]
+    if kind != wanted.kind:
+        found.insert(0, Change("kind", kind, wanted.kind))
+    if asked.take != wanted.take:
+        found.append(Change("take", asked.take, wanted.take))
     return tuple(found)
 
 

@@ -113,7 +113,7 @@ def merge_metadata_texts(base: str | None, ours: str, theirs: str) -> str | None
         document.pop(name, None)
     document.update(past_table(merged.present))
     if merged.history:
-        document["history"] = [past_table(past) for past in merged.history]
+        document["history"] = metadata.history_tables(merged.history, {**facts[1].asked, **facts[0].asked})
     results = (metadata.kept(merged, fact.result) for fact in facts)
     if (result := next((held for held in results if held is not None), None)) is not None:
         document["result"] = result

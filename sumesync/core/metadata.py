@@ -9,16 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from sumesync.core import documents, paths
 from sumesync.core.lock import LockFault, past_table, read_past
 from sumesync.core.text import without_queries
-from sumesync.model import Entry, EntryKey, Json, Output, Wanted
+from sumesync.model import Entry, EntryKey, Json, Output, Past, Wanted
 
 FORMAT_VERSION: Final = 1
 MAX_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the metadata hold it: inputs by their names and hashes, URLs without queries."""
+
+    take: int
+    request: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,8 @@ class MetadataFact:
     result: Mapping[str, Json] | None = None
     """The document of a kind whose result is one, and its ``output``: where it stands, as the lock records it."""
     output: Output | None = None
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    """What the request of each fingerprint was, now and before, as far as it was written down."""
     blocked: bool = False
     """No file that can be read and replaced: a folder, a link."""
 
@@ -52,9 +63,14 @@ def kept(entry: Entry, result: Mapping[str, Json] | None) -> Mapping[str, Json] 
     return result if any(output.is_document and output.sha256 == made.sha256 for output in entry.outputs) else None
 
 
-def render(wanted: Wanted, entry: Entry, result: Mapping[str, Json] | None = None) -> str:
+def render(
+    wanted: Wanted,
+    entry: Entry,
+    result: Mapping[str, Json] | None = None,
+    asked: Mapping[str, Asked] = MappingProxyType({}),
+) -> str:
     """The text of the metadata of ``entry``, made from ``wanted``. ``result``: a document, written where it is the
-    one that ``entry`` stands for."""
+    one that ``entry`` stands for. ``asked``: earlier requests by fingerprint, written where its history has them."""
     document: dict[str, Any] = {"format_version": FORMAT_VERSION, "spec": entry.key.path}
     if entry.key.variant:
         document["variant"] = entry.key.variant
@@ -64,10 +80,19 @@ def render(wanted: Wanted, entry: Entry, result: Mapping[str, Json] | None = Non
         document["meta"] = _ordered(clean(dict(wanted.meta)))
     document.update(past_table(entry.present))
     if entry.history:
-        document["history"] = [past_table(past) for past in entry.history]
+        document["history"] = history_tables(entry.history, asked)
     if (held := kept(entry, result)) is not None:
         document["result"] = held
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def history_tables(history: tuple[Past, ...], asked: Mapping[str, Asked]) -> list[dict[str, Any]]:
+    """What an entry was before, as the metadata write it: each with its request, where that is known."""
+    return [_asked_table(asked.get(past.fingerprint)) | past_table(past) for past in history]
+
+
+def _asked_table(asked: Asked | None) -> dict[str, Any]:
+    return {"take": asked.take, "request": _ordered(clean(dict(asked.request)))} if asked else {}
 
 
 def clean(value: Json) -> Json:
@@ -107,28 +132,46 @@ def read(text: str) -> MetadataFact:
         entry = _entry(document)
     except LockFault:
         return MetadataFact(digest(text), ours="spec" in document and "fingerprint" in document)
-    take, request = document.get("take"), document.get("request")
+    asked = _asked(document)
+    now = asked.get(entry.fingerprint)
     result, output = _result(document.get("result"), path_of(entry.key))
     return MetadataFact(
         digest(text),
         ours=True,
         entry=entry,
-        take=take if isinstance(take, int) else 1,
-        request=request if isinstance(request, dict) else None,
+        take=now.take if now else 1,
+        request=now.request if now else None,
         result=result,
         output=output,
+        asked=asked,
     )
+
+
+def _asked(document: dict[str, Any]) -> dict[str, Asked]:
+    """The requests of a metadata file, by the fingerprints that stand beside them; the present one counts."""
+    found: dict[str, Asked] = {}
+    for table in (*document.get("history", []), document):
+        take, request = table.get("take"), table.get("request")
+        if isinstance(request, dict) and _writable(request):
+            found[table["fingerprint"]] = Asked(take if isinstance(take, int) else 1, request)
+    return found
 
 
 def _result(value: object, path: str) -> tuple[dict[str, Json] | None, Output | None]:
     """The document of a metadata file; none where it is none that we could write again (1e999, half a character)."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not _writable(value):
         return None, None
+    return value, documents.output(path, value)
+
+
+def _writable(value: dict[str, Json]) -> bool:
+    """Whether we could write it again: no infinity (1e999), no half of a character, no thousand of levels."""
     try:
-        json.dumps(value, ensure_ascii=False).encode()
-        return value, documents.output(path, value)
+        _ordered(clean(value))
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
-        return None, None
+        return False
+    return True
 
 
 def _no_constant(name: str) -> None:

@@ -265,8 +265,9 @@ def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
 
 
 def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -> bool:
-    result = before.result if before else None
-    return before is None or before.digest != metadata.digest(metadata.render(wanted, entry, result))
+    return before is None or before.digest != metadata.digest(
+        metadata.render(wanted, entry, before.result, before.asked)
+    )
 
 
 def _shown(entry: Entry) -> tuple[Output, ...]:

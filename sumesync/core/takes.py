@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from sumesync.core import toml
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.paid import Index
 from sumesync.errors import LocalStateError
 from sumesync.model import Wanted
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
 
 def next_take(wanted: Wanted, paid: Index) -> int:
@@ -19,12 +25,21 @@ def next_take(wanted: Wanted, paid: Index) -> int:
 
 def with_take(path: str, data: bytes, take: int) -> bytes:
     """The spec's bytes with this ``take``; comments and layout stay. Raises LocalStateError rather than harm it."""
+
+    def edit(document: TOMLDocument) -> None:
+        document["take"] = take
+
+    after = edited(data, edit)
+    if toml.parse(path, after.decode("utf-8-sig").replace("\r\n", "\n")).get("take") != take:
+        raise LocalStateError(f"{path} cannot be edited safely", f"set take = {take} by hand")
+    return after
+
+
+def edited(data: bytes, edit: Callable[[TOMLDocument], None]) -> bytes:
+    """A spec's bytes after ``edit``; comments, layout, line ends and a byte order mark stay."""
     import tomlkit
 
     document = tomlkit.parse(data.decode("utf-8-sig"))
-    document["take"] = take
-    after = tomlkit.dumps(document)
-    if toml.parse(path, after.replace("\r\n", "\n")).get("take") != take:
-        raise LocalStateError(f"{path} cannot be edited safely", f"set take = {take} by hand")
+    edit(document)
     mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
-    return mark + after.encode()
+    return mark + tomlkit.dumps(document).encode()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from sumesync.core import chain, toml
 from sumesync.core.chain import Draft
@@ -23,10 +24,16 @@ from sumesync.errors import LocalStateError, Problem
 
 
 def read_project(
-    home: Home, found: list[str], config: Config, problems: tuple[Problem, ...], schemas: Schemas
+    home: Home,
+    found: list[str],
+    config: Config,
+    problems: tuple[Problem, ...],
+    schemas: Schemas,
+    instead: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Project:
-    """All specs, those of ``found``, resolved. ``problems`` are those of the settings."""
-    opened = {path: _open_spec(home.root, path, config, schemas) for path in found}
+    """All specs, those of ``found``, resolved. ``problems`` are those of the settings. ``instead``: what specs would
+    say."""
+    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path)) for path in found}
     documents = [document for document in opened.values() if isinstance(document, Document)]
     named = _named(home, documents)
     drafts: list[Draft] = []
@@ -50,8 +57,10 @@ def _problems(result: tuple[Draft, ...] | tuple[Problem, ...]) -> Iterable[Probl
     return (item for item in result if isinstance(item, Problem))
 
 
-def _open_spec(root: Path, path: str, config: Config, schemas: Schemas) -> Document | tuple[Problem, ...]:
-    data = read_bytes(root, path, toml.MAX_BYTES)
+def _open_spec(
+    root: Path, path: str, config: Config, schemas: Schemas, instead: bytes | None
+) -> Document | tuple[Problem, ...]:
+    data = read_bytes(root, path, toml.MAX_BYTES) if instead is None else instead
     return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data, config, schemas)
 
 

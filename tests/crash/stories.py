@@ -147,6 +147,13 @@ def _complete(yard: Yard) -> None:
     _done(yard)
 
 
+def _changed_since(yard: Yard) -> None:
+    """A second picture stands where the first one stood."""
+    _complete(yard)
+    yard.stage.spec("hero", "Another jar.")
+    _done(yard)
+
+
 def _missing(yard: Yard) -> None:
     _complete(yard)
     yard.stage.path("hero.png").unlink()
@@ -207,6 +214,7 @@ STORIES: Final = {
         Story("retry", _failed, 2, ("apply", "--yes", "--retry-failed"), finish=("apply", "--yes", "--retry-failed")),
         Story("accept", _edited, 1, ("accept", "hero"), again=True, mine=("hero.png",), absent=True),
         Story("retake", _complete, 2, ("retake", "hero"), again=True),
+        Story("restore", _changed_since, 2, ("restore", "hero", "job_0001", "--yes"), absent=True),
         Story("fetch", _missing, 1, ("fetch",), again=True, absent=True),
         Story("lock rebuild", _unlocked, 1, ("lock", "rebuild"), again=True),
         Story("adopt", _unknown, 1, ("resolve", "hero", "--adopt", "job_0001"), again=True),

@@ -64,7 +64,7 @@ def test_killed_and_killed_again_at_some_boundaries_of_everything_at_once(yard: 
 
 
 @pytest.mark.parametrize(
-    "name", ["swapped", "accept", "retake", "fetch", "lock rebuild", "adopt", "undo", "not created", "init"]
+    "name", ["swapped", "accept", "retake", "restore", "fetch", "lock rebuild", "adopt", "undo", "not created", "init"]
 )
 def test_killed_at_some_boundaries_of_the_small_commands(yard: Yard, name: str) -> None:
     explorer = Explorer(yard, STORIES[name], Idempotency.IGNORED, stride=3)
