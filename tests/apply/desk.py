@@ -185,6 +185,8 @@ class FakeSume:
     """Jobs whose results Sume has no more."""
     uploads: dict[str, bytes] = field(default_factory=dict)
     """What was sent whole, by upload id; b"" until it is."""
+    presigned: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """Name, type, size and purpose of what places were asked for."""
     puts: list[str] = field(default_factory=list)
     unready: list[Exception] = field(default_factory=list)
     """Raised by the next presigns, one each."""
@@ -216,6 +218,7 @@ class FakeSume:
 
     def presign(self, name: str, media_type: str, size: int, purpose: str) -> Presigned:
         self.fuse.burn("presign")
+        self.presigned.append((name, media_type, size, purpose))
         if self.unready:
             raise self.unready.pop(0)
         upload_id = f"up_{len(self.uploads) + 1}"

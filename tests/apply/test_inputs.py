@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sumesync.answers import JobResult, Refused, SubmitResult, Throttled, Unclear
+from sumesync.answers import JobResult, Refused, SubmitResult, Throttled, Unclear, Uploaded
 from sumesync.apply.inputs import Body, InputError, Inputs, Left, is_pointer
 from sumesync.apply.paid import Payment
 from sumesync.apply.recovery import body_again
@@ -76,6 +76,8 @@ def test_a_file_is_uploaded_and_named_by_its_url() -> None:
     outcome, _ = desk.apply()
     assert outcome.done == [MADE.key]
     assert desk.sume.uploads == {"up_1": PICTURE}
+    assert desk.sume.presigned == [("take.png", FILE.media_type, FILE.size, FILE.purpose)]
+    assert desk.disk.uploads[0] == ("begun", Uploaded(FILE.sha256, FILE.purpose, "up_1"))
     assert taken(desk, "it falls") == ["https://media/up_1"]
 
 
@@ -103,6 +105,7 @@ def test_a_file_that_changed_since_the_plan_stops_its_purchase_and_no_other() ->
     outcome, _ = desk.apply()
     assert [str(trouble.key) for trouble in outcome.failed] == ["b/cut.sume.toml"]
     assert "in/take.png is not the file any more" in outcome.failed[0].text
+    assert outcome.failed[0].hint == "look at the new plan: sumesync plan"
     assert outcome.codes() == {Exit.FAILED}
     assert desk.sume.puts == []
     assert [body["prompt"] for body in bodies(desk)] == ["a bottle"]
@@ -124,6 +127,7 @@ def test_a_file_that_is_not_there_any_more_is_told() -> None:
     del desk.disk.files[FILE.path]
     outcome, _ = desk.apply()
     assert "No such file" in outcome.failed[0].text
+    assert outcome.failed[0].hint == "put it back, then run apply again"
     assert desk.sume.submits == 0
 
 
@@ -461,8 +465,9 @@ def test_where_sume_does_not_tell_where_an_upload_stands_it_is_no_use_as_a_url()
     desk = a_desk()
     real = desk.sume.presign
     desk.sume.presign = lambda *args: replace(real(*args), media_url="")  # type: ignore[method-assign]  # a fake
-    with pytest.raises(InputError, match="does not tell where"):
+    with pytest.raises(InputError, match=r"^Sume does not tell where an upload stands") as told:
         inputs(desk).body(MADE, {})
+    assert told.value.hint == "name it by an https URL instead"
 
 
 # --- Chains ----------------------------------------------------------------------------------------------------
@@ -632,8 +637,55 @@ def test_where_neither_sume_nor_the_disk_has_it_the_dependant_fails_for_nothing(
     desk.sume.gone = {"job_1"}
     these = inputs(desk)
     del desk.disk.files[entry(desk, HERO).outputs[0].path]
-    with pytest.raises(InputError, match="Sume no longer has output 1 of a/hero"):
+    with pytest.raises(InputError, match="Sume no longer has output 1 of a/hero") as told:
         these.body(CHAIN, {HERO.key: entry(desk, HERO)})
+    assert told.value.hint == "put it back, then run apply again"
+
+
+def test_after_a_failed_attempt_an_upstreams_file_is_uploaded_anew_too() -> None:
+    desk = a_desk(HERO, CLIP)
+    desk.apply()
+    desk.sume.gone = {"job_1", "job_2"}
+    its = {of.key: entry(desk, of) for of in (HERO, CLIP)}
+    wanted = (CHAIN, swap(CLIP), asset("a/lib.sume.toml", "A jar", output_of(HERO)))
+    for number, each in enumerate(wanted, 1):
+        inputs(desk).body(each, its)
+        inputs(desk).body(each, its)
+        assert len(desk.sume.puts) == number
+    for each in wanted:
+        inputs(desk).body(each, its, again=True)
+    assert len(desk.sume.puts) == 2 * len(wanted)
+
+
+def test_what_an_upstreams_own_request_named_is_not_taken_for_its_output() -> None:
+    """Its result may echo that: the reader of the result is told of it."""
+    desk = a_desk(MADE)
+    desk.apply()
+    told: list[frozenset[str]] = []
+    real = desk.sume.result
+
+    def result(job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+        told.append(sent)
+        return real(job_id, sent)
+
+    desk.sume.result = result  # type: ignore[method-assign]  # a fake
+    after = taking("b/after.sume.toml", "it rests", output_of(MADE))
+    these = inputs(desk)
+    these.body(after, {MADE.key: entry(desk, MADE)})
+    these.named(after, {MADE.key: entry(desk, MADE)})
+    assert told == [frozenset({"https://media/up_1"})] * 2
+
+
+def test_what_a_lost_request_may_have_named_is_all_that_is_known() -> None:
+    desk = a_desk(MADE, HERO)
+    desk.apply()
+    both = replace(CHAIN, inputs={("reference_image_urls", 0): output_of(HERO), ("reference_image_urls", 1): FILE})
+    named = inputs(desk).named(both, {HERO.key: entry(desk, HERO)})
+    assert "https://media/up_1" in named
+    assert len(named) == 2
+    desk.sume.gone = {f"job_{number}" for number in (1, 2)}
+    inputs(desk).body(CHAIN, {HERO.key: entry(desk, HERO)})  # the picture itself went up
+    assert {"https://media/up_1", "https://media/up_2"} <= inputs(desk).named(both, {HERO.key: entry(desk, HERO)})
 
 
 def swap(source: Wanted) -> Wanted:
@@ -715,8 +767,9 @@ def result_of(job_id: str) -> JobResult:
     ],
 )
 def test_what_has_not_been_made_of_this_very_request_is_nothing_to_send(entry_: Entry | None) -> None:
-    with pytest.raises(InputError, match="no output 2 yet"):
+    with pytest.raises(InputError, match=r"a/hero\.sume\.toml has no output 2 yet") as told:
         inputs(a_desk(HERO)).body(taking("b/film.sume.toml", "x", output_of(HERO, 2)), {HERO.key: entry_})
+    assert told.value.hint == "make it first: sumesync apply a/hero.sume.toml"
 
 
 def test_a_result_of_another_number_of_files_is_not_trusted() -> None:

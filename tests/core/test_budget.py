@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,53 +13,76 @@ from sumesync.core.cost import Estimate
 from sumesync.model import EntryKey, Fact, JobRecord, JobState
 from tests.builders import examples
 
-KNOWN = Budget(20).begun("a", 12)
-ALONE = Budget(20, balance=100, fresh=True).begun("a", None)
-TOLD_NOTHING = ALONE.accepted("a").read(100)
-BLIND = Budget(20, blind=True, fresh=True)
+row = pytest.param
+Make = Callable[[], Budget]
+"""Made in the test that asks, not when the tests are collected: else nothing that is broken meanwhile would show."""
+
+
+def known() -> Budget:
+    return Budget(20).begun("a", 12)
+
+
+def alone() -> Budget:
+    return Budget(20, balance=100, fresh=True).begun("a", None)
+
+
+def told_nothing() -> Budget:
+    return alone().accepted("a").read(100)
+
+
+def blind() -> Budget:
+    return Budget(20, blind=True, fresh=True)
 
 
 @pytest.mark.parametrize(
     ("budget", "price", "may", "why"),
     [
-        pytest.param(Budget(20), 20, May.START, "", id="all of it"),
-        pytest.param(Budget(0.3).begun("a", 0.1).begun("b", 0.1), 0.1, May.START, "", id="sums that are not exact"),
-        pytest.param(Budget(20), 20.5, May.STOP, "0 of 20 credits used; the next submit needs 20.50", id="too dear"),
-        pytest.param(KNOWN, 8, May.START, "", id="beside one that is being sent"),
-        pytest.param(KNOWN, 9, May.WAIT, "", id="the other may yet be refused"),
-        pytest.param(KNOWN.dropped("a"), 9, May.START, "", id="it was"),
-        pytest.param(
-            KNOWN.accepted("a"), 9, May.STOP, "12 of 20 credits used; the next submit needs 9", id="it was not"
+        row(lambda: Budget(20), 20, May.START, "", id="all of it"),
+        row(lambda: Budget(0.3).begun("a", 0.1).begun("b", 0.1), 0.1, May.START, "", id="sums that are not exact"),
+        row(lambda: Budget(20), 20.5, May.STOP, "0 of 20 credits used; the next submit needs 20.50", id="too dear"),
+        row(lambda: known(), 8, May.START, "", id="beside one that is being sent"),
+        row(lambda: known(), 9, May.WAIT, "", id="the other may yet be refused"),
+        row(lambda: known().dropped("a"), 9, May.START, "", id="it was"),
+        row(
+            lambda: known().accepted("a"),
+            9,
+            May.STOP,
+            "12 of 20 credits used; the next submit needs 9",
+            id="it was not",
         ),
-        pytest.param(KNOWN.accepted("a", 4), 9, May.START, "", id="it cost less"),
-        pytest.param(KNOWN.accepted("a").over("a", 16), 8, May.STOP, "16 of 20 credits used", id="it cost more"),
-        pytest.param(KNOWN.accepted("a").over("a"), 9, May.STOP, "12 of 20", id="its jobs do not tell"),
-        pytest.param(KNOWN.doubtful("a"), 9, May.STOP, "12 of 20", id="its outcome is unknown"),
-        pytest.param(KNOWN, None, May.WAIT, "", id="unknown goes alone"),
-        pytest.param(KNOWN.accepted("a"), None, May.READ, "", id="unknown wants the balance"),
-        pytest.param(KNOWN.accepted("a").read(50), None, May.START, "", id="and has it"),
-        pytest.param(Budget(20).read(None), None, May.STOP, "the balance cannot be read", id="it cannot be read"),
-        pytest.param(BLIND.read(None), None, May.START, "", id="and so many jobs are allowed"),
-        pytest.param(KNOWN.accepted("a", 20), None, May.STOP, "20 of 20 credits used", id="unknown and nothing left"),
-        pytest.param(ALONE, 1, May.WAIT, "", id="nothing beside unknown"),
-        pytest.param(ALONE.accepted("a"), 1, May.READ, "", id="accepted: what did it cost"),
-        pytest.param(ALONE.accepted("a").read(93), 14, May.STOP, "7 of 20 credits used", id="the balance says it"),
-        pytest.param(ALONE.accepted("a").read(93), 13, May.START, "", id="and what is left"),
-        pytest.param(ALONE.accepted("a", 7), 13, May.START, "", id="the answer says it"),
-        pytest.param(TOLD_NOTHING, 1, May.WAIT, "", id="the charge may show late"),
-        pytest.param(TOLD_NOTHING.over("a"), 1, May.READ, "", id="it ended: read again"),
-        pytest.param(TOLD_NOTHING.over("a").read(93), 14, May.STOP, "7 of 20", id="late, and there"),
-        pytest.param(TOLD_NOTHING.over("a").read(100), 20, May.START, "", id="it cost nothing"),
-        pytest.param(TOLD_NOTHING.over("a", 7), 14, May.STOP, "7 of 20", id="the job says it"),
-        pytest.param(TOLD_NOTHING.over("a").read(None), 1, May.STOP, "cannot be told", id="nobody says it"),
-        pytest.param(TOLD_NOTHING.over("a").read(150), 1, May.STOP, "cannot be told", id="somebody bought credits"),
-        pytest.param(ALONE.doubtful("a"), 1, May.STOP, "outcome is unknown", id="unknown of unknown cost"),
-        pytest.param(BLIND.begun("a", None).accepted("a").read(None), 1, May.WAIT, "", id="blind: alone all the same"),
-        pytest.param(BLIND.begun("a", None).accepted("a").over("a").read(None), 20, May.START, "", id="blind: waived"),
+        row(lambda: known().accepted("a", 4), 9, May.START, "", id="it cost less"),
+        row(lambda: known().accepted("a").over("a", 16), 8, May.STOP, "16 of 20 credits used", id="it cost more"),
+        row(lambda: known().accepted("a").over("a"), 9, May.STOP, "12 of 20", id="its jobs do not tell"),
+        row(lambda: known().doubtful("a"), 9, May.STOP, "12 of 20", id="its outcome is unknown"),
+        row(lambda: known(), None, May.WAIT, "", id="unknown goes alone"),
+        row(lambda: known().accepted("a"), None, May.READ, "", id="unknown wants the balance"),
+        row(lambda: known().accepted("a").read(50), None, May.START, "", id="and has it"),
+        row(lambda: Budget(20).read(None), None, May.STOP, "the balance cannot be read", id="it cannot be read"),
+        row(lambda: blind().read(None), None, May.START, "", id="and so many jobs are allowed"),
+        row(lambda: known().accepted("a", 20), None, May.STOP, "20 of 20 credits used", id="unknown and nothing left"),
+        row(lambda: told_nothing().over("a").read(99.5), 19.5, May.START, "", id="half a credit"),
+        row(lambda: alone().doubtful("a").read(100), 1, May.STOP, "outcome is unknown", id="and stays so"),
+        row(lambda: blind().begun("a", None).doubtful("a"), 20, May.START, "", id="blind: waived, too"),
+        row(lambda: alone().accepted("a", 4).over("a").read(100), 16.5, May.STOP, "4 of 20", id="it was told"),
+        row(lambda: alone(), 1, May.WAIT, "", id="nothing beside unknown"),
+        row(lambda: alone().accepted("a"), 1, May.READ, "", id="accepted: what did it cost"),
+        row(lambda: alone().accepted("a").read(93), 14, May.STOP, "7 of 20 credits used", id="the balance says it"),
+        row(lambda: alone().accepted("a").read(93), 13, May.START, "", id="and what is left"),
+        row(lambda: alone().accepted("a", 7), 13, May.START, "", id="the answer says it"),
+        row(lambda: told_nothing(), 1, May.WAIT, "", id="the charge may show late"),
+        row(lambda: told_nothing().over("a"), 1, May.READ, "", id="it ended: read again"),
+        row(lambda: told_nothing().over("a").read(93), 14, May.STOP, "7 of 20", id="late, and there"),
+        row(lambda: told_nothing().over("a").read(100), 20, May.START, "", id="it cost nothing"),
+        row(lambda: told_nothing().over("a", 7), 14, May.STOP, "7 of 20", id="the job says it"),
+        row(lambda: told_nothing().over("a").read(None), 1, May.STOP, "cannot be told", id="nobody says it"),
+        row(lambda: told_nothing().over("a").read(150), 1, May.STOP, "cannot be told", id="somebody bought credits"),
+        row(lambda: alone().doubtful("a"), 1, May.STOP, "outcome is unknown", id="unknown of unknown cost"),
+        row(lambda: blind().begun("a", None).accepted("a").read(None), 1, May.WAIT, "", id="blind: alone all the same"),
+        row(lambda: blind().begun("a", None).accepted("a").over("a").read(None), 20, May.START, "", id="blind: waived"),
     ],
 )
-def test_what_may_start(budget: Budget, price: float | None, may: May, why: str) -> None:
-    verdict = budget.ask(price)
+def test_what_may_start(budget: Make, price: float | None, may: May, why: str) -> None:
+    verdict = budget().ask(price)
     assert verdict.may is may, verdict
     assert why in verdict.why
     assert bool(verdict.why) is (may is May.STOP)
@@ -130,7 +155,6 @@ def fact(submission: str, state: JobState, credits_: float | None = None, job: s
     return Fact("f" * 64, JobRecord(job, state, credits=credits_), "image", EntryKey("a"), submission=submission)
 
 
-RUNNING = ALONE.accepted("a")
 TWO = [fact("a", JobState.COMPLETED, 4), fact("a", JobState.COMPLETED, 5, "job_2")]
 
 
@@ -151,10 +175,20 @@ TWO = [fact("a", JobState.COMPLETED, 4), fact("a", JobState.COMPLETED, 5, "job_2
 def test_a_budget_that_two_runs_share_hears_what_became_of_its_submits(
     facts: list[Fact], balance: float, stage: Stage, used: float
 ) -> None:
-    after = caught_up(RUNNING, facts, balance)
+    after = caught_up(alone().accepted("a"), facts, balance)
     assert (after.charges["a"].stage, after.used, after.balance, after.fresh) == (stage, used, balance, True)
 
 
 def test_a_submit_that_is_over_is_not_heard_of_again() -> None:
-    told = RUNNING.over("a", 3)
+    told = alone().accepted("a").over("a", 3)
     assert caught_up(told, [fact("a", JobState.COMPLETED, 4)], 90).used == 3
+
+
+def test_what_was_read_is_old_after_every_event() -> None:
+    begun = Budget(20, balance=100, fresh=True).begun("a", 4)
+    later = begun.accepted("a").over("a")
+    assert [each.fresh for each in (begun, begun.dropped("a"), begun.accepted("a"), later, begun.doubtful("a"))] == [
+        False
+    ] * 5
+    assert begun.charges["a"].before == 100
+    assert Budget(20, balance=100).begun("a", 4).charges["a"].before is None
