@@ -114,5 +114,5 @@ class MediaError(ApiError):
     """A media URL that gave no usable file. A fresh URL from ``/result`` may."""
 
 
-class Untaken(MediaError):
-    """A file that the place where it was to go refuses for good: another place would refuse it too."""
+class MediaRefused(MediaError):
+    """No second try mends it: a storage refuses a file for good, or a result is not the file that the lock has."""

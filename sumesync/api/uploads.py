@@ -13,7 +13,7 @@ from sumesync.api.hosts import Hosts
 from sumesync.api.presigned import sendable
 from sumesync.api.reading import Unreadable, shown
 from sumesync.api.transport import NETWORK, PlainConnection
-from sumesync.errors import MediaError, Untaken
+from sumesync.errors import MediaError, MediaRefused
 
 _CHUNK = 256 * 1024
 _FRESH = "run apply again: it asks Sume for a fresh place to send it to"
@@ -72,7 +72,7 @@ class Uploader:
             raise MediaError("Sume's answer about an upload cannot be used: it asks for a secret of ours")
         status = self._sent(url, headers, size, _Source(size, read))
         if status in _NEVER:
-            raise Untaken(f"{_host(url)} answered {status} to an upload", _NEVER[status], status=status)
+            raise MediaRefused(f"{_host(url)} answered {status} to an upload", _NEVER[status], status=status)
         if not 200 <= status < 300:
             raise MediaError(f"{_host(url)} answered {status} to an upload", _FRESH, status=status)
 

@@ -13,7 +13,7 @@ from sumesync.core.action import Standing, Verb
 from sumesync.core.advance import placed, turn_to
 from sumesync.core.documents import DocumentFault
 from sumesync.core.placement import suffix_of, target_of
-from sumesync.errors import ApiError, MediaError
+from sumesync.errors import ApiError, MediaError, MediaRefused
 from sumesync.model import EntryKey, JobRecord, JobState, Json, News, Output, Past, Wanted
 
 _AT_ONCE = 8
@@ -91,7 +91,7 @@ class Deliveries:
         # A media host's 403 is an expired URL; the API's is about the key, and asking again would not help.
         key_refused = error.status in (401, 403) and not isinstance(error, MediaError)
         search_refused = self._ground.task.kinds[errand.kind].free and error.status in (400, 404, 422)
-        final = key_refused or search_refused or isinstance(error, DocumentFault)
+        final = key_refused or search_refused or isinstance(error, DocumentFault | MediaRefused)
         if errand.tries < TRIES and not final:
             wait = RETRY_SECONDS * 2 ** (errand.tries - 1)
             self._ground.tools.tell(News.NOTE, errand.key, f"{error.what}; trying again in {wait:.0f} s")

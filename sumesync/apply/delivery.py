@@ -12,7 +12,7 @@ from sumesync.apply.run import Tools
 from sumesync.core import documents, media, metadata
 from sumesync.core.advance import search_record
 from sumesync.core.placement import Ours, beside_of, target_of
-from sumesync.errors import ApiError, MediaError
+from sumesync.errors import ApiError, MediaError, MediaRefused
 from sumesync.model import FileFact, JobRecord, JobState, Json, Output, Wanted
 from sumesync.ports import Part
 
@@ -128,7 +128,7 @@ def _verify(job: JobRecord, loaded: list[Loaded]) -> None:
     for item in loaded:
         before = known.get(item.index)
         if before is not None and before.sha256 != item.sha256:
-            raise MediaError(
+            raise MediaRefused(
                 f"the result of {job.id} is not the file that the lock has (sha256 {item.sha256[:12]}…, "
                 f"recorded {before.sha256[:12]}…)",
                 "restore the file from git, or pay for a new one with: sumesync retake",

@@ -20,7 +20,7 @@ from sumesync.core.fingerprint import submission_key
 from sumesync.core.outcome import Trouble
 from sumesync.core.recover import share
 from sumesync.core.text import in_credits, printable
-from sumesync.errors import ApiError, LocalStateError, MediaError, Untaken
+from sumesync.errors import ApiError, LocalStateError, MediaError, MediaRefused
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
 
 _AT_ONCE = 4
@@ -327,7 +327,7 @@ def _passes(error: ApiError) -> bool:
     """Whether another try may help: the network, a busy server, or a place to upload to that was given up. Not where
     a storage refuses the bytes, or the way in which they come."""
     if isinstance(error, MediaError):
-        return not isinstance(error, Untaken)
+        return not isinstance(error, MediaRefused)
     return error.status is None or error.status in (408, 429) or error.status >= 500
 
 

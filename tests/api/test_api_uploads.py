@@ -14,7 +14,7 @@ from sumesync.answers import Presigned
 from sumesync.api import wire
 from sumesync.api.presigned import sendable
 from sumesync.api.reading import Unreadable
-from sumesync.errors import ApiError, MediaError, Untaken
+from sumesync.errors import ApiError, MediaError, MediaRefused
 
 from .conftest import Certificates
 from .servers import KEY, QUICK, HandClock, Line, Script, answering, client_of, http, serving
@@ -126,7 +126,7 @@ def test_headers_that_http_sends_anyway_are_sent_once() -> None:
 def test_any_other_status_is_a_failure_and_no_redirect_is_followed(status: int) -> None:
     with serving(OK) as other:
         error = failure(answering(http(status, Location=f"{other.url}/put")))
-        assert (error.status, isinstance(error, Untaken)) == (status, status in (400, 411, 413))
+        assert (error.status, isinstance(error, MediaRefused)) == (status, status in (400, 411, 413))
         assert other.received == b""
 
 

@@ -19,7 +19,7 @@ from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
 from sumesync.core import metadata, placement, request
 from sumesync.core.action import Observed, Plan, Policy, Verb
-from sumesync.errors import ApiError, Exit, LocalStateError, MediaError, Untaken
+from sumesync.errors import ApiError, Exit, LocalStateError, MediaError, MediaRefused
 from sumesync.model import Entry, EntryKey, JobState, Json, Lock, News, Output, Step, Wanted
 from tests.apply.desk import (
     CLIP,
@@ -176,7 +176,7 @@ def test_what_sume_refuses_to_take_is_not_tried_again(status: int, others: bool)
 @pytest.mark.parametrize(
     ("error", "tries", "told"),
     [
-        (Untaken("the storage answered 413", status=413), 1, None),
+        (MediaRefused("the storage answered 413", status=413), 1, None),
         (MediaError("the storage answered 403", status=403), 4, None),
         (MediaError("the storage answered 503", status=503), 4, 503),
         (MediaError("the host broke off"), 4, 0),
