@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 _AT_WORK = (
-    ("index.lock", "git is at work"),
+    ("index.lock", "git is at work (.git/index.lock; where no git runs any more, remove that file)"),
     ("MERGE_HEAD", "a merge is under way"),
     ("rebase-merge", "a rebase is under way"),
     ("rebase-apply", "a rebase is under way"),

@@ -245,6 +245,67 @@ def test_where_nobody_can_answer_it_only_plans(stage: Stage) -> None:
     assert [plan["paid_jobs"] for plan in session.told("plan")] == [1]
 
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def wired(stage: Stage) -> None:
+    """A picture and the film of it, a film of a file, and a card of two variants: five jobs."""
+    stage.spec("hero", "A jar.")
+    stage.write("in/take.png", PNG + b"one")
+    media = {"film": '{ from = "hero.sume.toml" }', "clip": '{ file = "in/take.png" }'}
+    for name, source in media.items():
+        text = f'kind = "video"\nprompt = "It turns."\nreference_image_urls = [{source}]\n'
+        stage.write(f"{name}.sume.toml", text)
+    stage.write("card.sume.toml", CARD)
+
+
+CARD = 'prompt = "A {product}."\n[matrix]\nproduct = ["serum", "cream"]\n'
+
+
+def another_take(stage: Stage) -> str:
+    stage.write("in/take.png", PNG + b"two")
+    return "in/take.png"
+
+
+def moved_take(stage: Stage) -> str:
+    stage.path("in").rename(stage.path("out"))
+    stage.write("clip.sume.toml", stage.read("clip.sume.toml").replace("in/take", "out/take"))
+    return "clip.sume.toml"
+
+
+def upstream(stage: Stage) -> str:
+    stage.spec("hero", "A lid.")
+    return "hero.sume.toml"
+
+
+def one_more(stage: Stage) -> str:
+    stage.write("card.sume.toml", CARD.replace('"cream"', '"cream", "mist"'))
+    return "card.sume.toml"
+
+
+def one_less(stage: Stage) -> str:
+    stage.write("card.sume.toml", CARD.replace(', "cream"', ""))
+    return "card.sume.toml"
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"), [(another_take, 1), (moved_take, 0), (upstream, 2), (one_more, 1), (one_less, 0)]
+)
+def test_files_chains_and_matrices_lead_to_the_right_plan(
+    stage: Stage, change: Callable[[Stage], str], jobs: int
+) -> None:
+    wired(stage)
+    session = Session(stage)
+    session.later(30)
+    assert len(stage.charges()) == 5
+    session.hear(change(stage))
+    session.later(30)
+    assert len(stage.charges()) == 5 + jobs
+    stage.here("apply", "--yes", "--prune", code=0)
+    assert len(stage.charges()) == 5 + jobs
+    stage.here("plan", "--exit-code", code=0)
+
+
 # --- git --------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from .conftest import Maker
 from .stage import PATIENCE, POST, RESULT, Stage
+from .test_watch import PNG, wired
 
 QUICK = ("--settle", "0.2", "--debounce", "0.05")
 
@@ -93,6 +94,20 @@ def test_a_life_of_saves_and_moves(stage: Stage, begun: Watching) -> None:
     begun.end(signal.SIGINT)
     assert stage.paid() == ["A jar.", "A lid.", "A hand."]
     stage.all_there()
+
+
+def test_a_picture_the_film_of_it_and_a_card_of_two_variants(stage: Stage, begun: Watching) -> None:
+    wired(stage)
+    begun.until("idle", specs=5)
+    stage.spec("hero", "A lid.")
+    begun.until("done", path="film.sume.toml")
+    begun.until("idle", specs=5)
+    stage.write("in/take.png", PNG + b"two")
+    begun.until("done", path="clip.sume.toml")
+    begun.until("idle", specs=5)
+    begun.end(signal.SIGTERM)
+    assert len(stage.charges()) == 5 + 2 + 1
+    stage.here("plan", "--exit-code", code=0)
 
 
 def test_a_checkout_of_hundreds_of_files_is_followed(stage: Stage) -> None:
