@@ -1,4 +1,5 @@
-"""Committed trees at scale: N specs, a hundred a folder, each with its picture, its metadata and its entry in the lock."""
+"""Committed trees at scale: N specs, a hundred a folder, each with its picture, its metadata and its entry in the
+lock."""
 
 from __future__ import annotations
 
@@ -18,17 +19,17 @@ from sumesync.model import SANDBOX, Entry, EntryKey, JobRecord, JobState, Lock, 
 
 FOLDER = 100
 _LINEAGE = "0123456789abcdef" * 2
-_WORDS = (
-    "a glass bottle of serum on wet stone in morning light with long shadows beside dried flowers against pale linen "
-    "seen from above soft grain calm colours two hands open the jar slow push in marble counter window plant towel"
-).split()
+_WORDS = """
+    a glass bottle of serum on wet stone in morning light with long shadows beside dried flowers against pale linen
+    seen from above soft grain calm colours two hands open the jar slow push in marble counter window plant towel
+""".split()  # noqa: SIM905 - words are easier to read than a list of them
 _SETTINGS = 'endpoint = "sandbox"\n'
 
 
 def made(root: Path, number: int) -> None:
     """A project at ``root`` in which there is nothing to do, committed in git."""
     root.mkdir(parents=True)
-    chance = random.Random(7)  # noqa: S311 - the same prompts each time
+    chance = random.Random(7)  # the same prompts each time
     entries = {}
     for index in range(number):
         folder = f"f{index // FOLDER:04}"
@@ -65,7 +66,7 @@ def _one(root: Path, folder: str, stem: str, index: int, chance: random.Random) 
 @contextmanager
 def project(number: int) -> Iterator[Path]:
     """Such a tree in a temporary folder on a disk, not in memory, and gone afterwards."""
-    base = Path(tempfile.mkdtemp(prefix="sumesync-bench-", dir="/var/tmp" if Path("/var/tmp").is_dir() else None))  # noqa: S108
+    base = Path(tempfile.mkdtemp(prefix="sumesync-bench-", dir="/var/tmp" if Path("/var/tmp").is_dir() else None))
     try:
         made(base / "project", number)
         yield base / "project"
