@@ -1,6 +1,6 @@
 """``python -m sumesync``."""
 
-from sumesync.cli.main import main
+from sumesync.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from sumesync import __version__
-from sumesync.cli.talk import Quit, Talk, lost_data
+from sumesync.cli.talk import Quit, Talk
+from sumesync.cli.voice import HELP_WIDTH, lost_data
 from sumesync.core.text import printable, without_secrets
 from sumesync.errors import Exit, SumesyncError, UsageError
 from sumesync.host import prepare_process
@@ -52,6 +53,9 @@ _GROUPS = (
 )
 
 
+_WIDEST = 100
+
+
 class _Broken(Exception):
     """An EPIPE or EOFError of a command's own. click would take it for a reader who left, or for Ctrl-C, and end in
     silence: true of its own words (help, questions), and of nothing else."""
@@ -72,6 +76,7 @@ class _Commands(click.Group):
         if module is None:
             return None
         command: click.Command = getattr(importlib.import_module(f"sumesync.cli.{module}"), name)
+        command.context_settings.setdefault("max_content_width", _WIDEST)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -127,7 +132,7 @@ _HELP = {
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
     epilog="Start with: sumesync init, then sumesync new image hero, then sumesync plan. "
     'Completion for bash: eval "$(_SUMESYNC_COMPLETE=bash_source sumesync)" (zsh_source and fish_source likewise).',
 )
@@ -160,7 +165,7 @@ def run(arguments: list[str]) -> Exit:
     # A flag of every command; read here, because what breaks may break before the command is known.
     talk = Talk(as_json="--json" in arguments)
     try:
-        cli.main(args=arguments, prog_name="sumesync", standalone_mode=False)
+        cli.main(args=arguments, prog_name="sumesync", standalone_mode=False, obj=tuple(arguments))
     except Quit as ended:
         return ended.code
     except click.exceptions.Exit as ended:

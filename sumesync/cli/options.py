@@ -28,6 +28,7 @@ class Common:
     key_file: Path | None = None
     base_url: str | None = None
     lock_timeout: float = 0.0
+    no_cache: bool = False
 
 
 def common(command: _F) -> Any:
@@ -53,7 +54,7 @@ def common(command: _F) -> Any:
     return wrapped
 
 
-_SHARED = ("sandbox", "key_file", "base_url", "lock_timeout")
+_SHARED = ("sandbox", "key_file", "base_url", "lock_timeout", "no_cache")
 
 
 def project(command: _F) -> Any:
@@ -75,6 +76,13 @@ def connects(command: _F) -> Any:
     )
     command = key(origin(command))
     return click.option("--sandbox", is_flag=True, help="Use the local sandbox: no key, no cost.")(command)
+
+
+def looks(command: _F) -> Any:
+    """For commands that only look at a project, and may remember what they saw."""
+    return click.option("--no-cache", is_flag=True, help="Read every file; believe nothing that was remembered.")(
+        command
+    )
 
 
 def locks(command: _F) -> Any:

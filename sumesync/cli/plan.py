@@ -13,8 +13,8 @@ import click
 
 from sumesync.cli import contract, money, options, pointers, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.remember import Looked, remembered
 from sumesync.cli.session import Session
-from sumesync.cli.talk import Quit
 from sumesync.core import cost
 from sumesync.core.action import Plan, Verb
 from sumesync.core.cost import Quote
@@ -30,8 +30,10 @@ from sumesync.render.style import plain
 @click.command()
 @options.some
 @options.project
+@options.looks
 @options.common
-def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+@remembered
+def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Looked:
     """Tell everything that is wrong with the specs, all at once, and change nothing.
 
     Needs no key and no network. Exits 64 when something is wrong.
@@ -49,8 +51,9 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
     contract.tell(common, warnings)
     if found:
         talk.say(f"\n{count(len(found), 'problem')} in {count(len({p.path for p in found}), 'file')}.")
-        raise Quit(Exit.USAGE)
+        return Looked(session, Exit.USAGE)
     talk.say(f"{human.specs(action.key for action in plan_.actions)} valid.")
+    return Looked(session)
 
 
 @click.command()
@@ -75,7 +78,9 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> N
 @click.option("--regenerate", "regenerate", multiple=True, metavar="SPEC", help="Plan as apply --regenerate would.")
 @click.option("--offline", is_flag=True, help="Do not ask for the balance, although there is a key.")
 @options.connects
+@options.looks
 @options.common
+@remembered
 def plan(
     common: Common,
     paths: tuple[str, ...],
@@ -85,7 +90,7 @@ def plan(
     exit_code: bool,
     offline: bool,
     **asked: Any,
-) -> None:
+) -> Looked:
     """Show what apply would do, why, and what it would pay for. Pays nothing, changes nothing.
 
     Needs no key and no network, and is safe on a stranger's pull request. Where there is a key and something to pay,
@@ -100,7 +105,8 @@ def plan(
     given = {**asked, "paths": list(paths), "tags": list(tags)}
     plan_ = replanned(common, session, given)
     quote = money.quote(session, plan_)
-    if not offline and (form == "text" or common.talk.as_json):  # the others are for everybody to read
+    asks = plan_.pays and not offline and (form == "text" or common.talk.as_json)  # the others are for all to read
+    if asks:
         quote = money.glimpsed(common, session, plan_, quote)
     document = machine.plan(plan_, session.place.endpoint, quote)
     if out is not None:
@@ -121,11 +127,11 @@ def plan(
         advise(common, plan_, out)
     if missing := pointers.told(session, plan_):
         common.talk.warn(missing)
+    seen = None if asks or out is not None else session
     codes = plan_.codes()
     if Exit.USAGE in codes:
-        raise Quit(Exit.USAGE)
-    if exit_code and codes:
-        raise Quit(first_of(codes))
+        return Looked(seen, Exit.USAGE)
+    return Looked(seen, first_of(codes) if exit_code and codes else Exit.DONE)
 
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:

@@ -11,7 +11,7 @@ from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.config import Config, Schemas
 from sumesync.core.placement import Ours, ours
 from sumesync.core.plan import Project, State, plan
-from sumesync.disk import observe
+from sumesync.disk import observe, signs
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
 from sumesync.disk.lockfile import LockFile
@@ -30,6 +30,10 @@ class Place:
     schemas: Schemas
     problems: tuple[Problem, ...]
     endpoint: str
+    cached: bool = True
+    """Whether what earlier looks found out is believed, where its sign still is the same."""
+    sign: signs.Sign | None = None
+    """That of the settings' file, before it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Session:
     lock_exists: bool
     holder: str
     """The live process that is at work here, where that was asked: while a request is being sent."""
+    began: int | None = None
+    """When the look began, by the disk's own clock; None where nothing of it may be remembered."""
     _asked: dict[str, str] = field(default_factory=dict)
     _vouched: set[str] = field(default_factory=set)
 

@@ -8,8 +8,8 @@ import click
 
 from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.remember import Looked, remembered
 from sumesync.cli.session import Session
-from sumesync.cli.talk import Quit
 from sumesync.core import documents
 from sumesync.core.action import Action, Plan, Verb, Why
 from sumesync.core.decide import quoted
@@ -34,8 +34,10 @@ _STATES = {
 @click.command()
 @options.some
 @options.project
+@options.looks
 @options.common
-def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> None:
+@remembered
+def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Looked:
     """Show where every spec stands: its state, its job, its media. Asks nobody but the disk."""
     session = wiring.look(wiring.find(common, paths))
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
@@ -44,7 +46,7 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
     if talk.as_json:
         rows_ = [_row_json(action, entries.get(action.key), session) for action in plan_.actions]
         talk.out(machine.dump({"specs": rows_}))
-        return
+        return Looked(session)
     if plan_.actions:
         rows = [_row(action, entries.get(action.key), session) for action in plan_.actions]
         talk.out(human.table(("SPEC", "STATE", "JOB", "CREDITS", "MEDIA"), rows, talk.style), newline=False)
@@ -53,6 +55,7 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Non
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
         talk.say(f"What is here cost {in_credits(sum(spent))}.")
+    return Looked(session)
 
 
 def _view(common: Common, session: Session) -> human.View:
@@ -120,8 +123,10 @@ def _row_json(action: Action, entry: Entry | None, session: Session) -> dict[str
 @options.some
 @click.option("--allow-pending", is_flag=True, help="What a later apply does by itself is no finding.")
 @options.project
+@options.looks
 @options.common
-def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_pending: bool) -> None:
+@remembered
+def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_pending: bool) -> Looked:
     """For CI: fail when specs, lock, metadata and media disagree, and name the command that mends each.
 
     \b
@@ -149,12 +154,13 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_p
             talk.out(f"{talk.style(printable(path), bold=True)}: {printable(what)}\n    {printable(mend)}")
     if codes:
         talk.say(f"\n{count(len(found), 'finding')}.")
-        raise Quit(code)
+        return Looked(session, code)
     if later:
         talk.say(f"Nothing wrong; {count(later, 'spec')} for a later apply (see: sumesync plan).")
-        return
+        return Looked(session)
     kept = human.specs(action.key for action in plan_.actions)
     talk.say(f"All agree: {kept}, the lock, the metadata and the media.")
+    return Looked(session)
 
 
 def needing_a_person(plan_: Plan) -> Plan:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import Any, TextIO
 
 import click
 
+from sumesync.cli import voice
 from sumesync.core.text import without_keys, without_secrets
 from sumesync.errors import Exit
 
@@ -18,18 +18,25 @@ class Talk:
 
     def __init__(self, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
+        self.heard: list[tuple[bool, str]] | None = None
+        """What was said, and whether on stderr, where somebody listens (``listen``); None also where a secret was."""
+
+    def listen(self) -> None:
+        self.heard = []
 
     def out(self, text: str, newline: bool = True) -> None:
         """Data. A reader who left (``| head``) is no reason to stop what is under way."""
-        _write(sys.stdout, self._clean(text) + ("\n" if newline else ""))
+        self._write(False, self._clean(text) + ("\n" if newline else ""))
 
     def private(self, text: str, newline: bool = True) -> None:
         """Data with private URLs that a person asked to see: only the key is taken out."""
-        _write(sys.stdout, without_keys(text, secrets()) + ("\n" if newline else ""))
+        self._write(False, without_keys(text, secrets()) + ("\n" if newline else ""))
+        self.heard = None
 
     def raw(self, text: str) -> None:
         """Data that is a secret and meant to be shown: the sandbox's own key."""
-        _write(sys.stdout, text + "\n")
+        self._write(False, text + "\n")
+        self.heard = None
 
     def say(self, text: str, newline: bool = True) -> None:
         """Talk: progress, notes, questions."""
@@ -38,7 +45,7 @@ class Talk:
 
     def warn(self, text: str, newline: bool = True) -> None:
         """Talk that ``--quiet`` does not silence."""
-        _write(sys.stderr, self._clean(text) + ("\n" if newline else ""))
+        self._write(True, self._clean(text) + ("\n" if newline else ""))
 
     def style(self, text: str, **looks: Any) -> str:
         """For stdout."""
@@ -47,6 +54,11 @@ class Talk:
     def style_err(self, text: str, **looks: Any) -> str:
         """For stderr."""
         return click.style(text, **looks) if colours(sys.stderr) else text
+
+    def _write(self, is_talk: bool, text: str) -> None:
+        if self.heard is not None:
+            self.heard.append((is_talk, text))
+        voice.write(sys.stderr if is_talk else sys.stdout, text, is_data=not is_talk)
 
     def _clean(self, text: str) -> str:
         return without_secrets(text, secrets())
@@ -80,36 +92,6 @@ def is_terminal(stream: TextIO | None) -> bool:
 def can_ask() -> bool:
     """Whether a person is there to answer."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
-
-
-_lost: list[str] = []
-
-
-def lost_data() -> str:
-    """Why data for stdout could not be written, other than that its reader left; "" when all was."""
-    return _lost[0] if _lost else ""
-
-
-def _write(stream: TextIO | None, text: str) -> None:
-    """Say it, if anybody can hear: a reader who left, a full disk under a log or a closed terminal is no reason to
-    drop what is being paid for."""
-    if stream is None:
-        return
-    try:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            stream.write(text.encode(encoding, "replace").decode(encoding))
-        stream.flush()
-    except (OSError, ValueError) as error:
-        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-            _lost.append(str(error))
-        # What follows goes nowhere, and the interpreter's last flush finds no fault.
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
 
 
 class Quit(Exception):

@@ -18,8 +18,9 @@ from sumesync.core import paths
 from sumesync.core.plan import Project, State
 from sumesync.core.recover import being_sent, open_submissions
 from sumesync.core.text import count, printable
-from sumesync.disk import mutex, observe, schemas, specs
+from sumesync.disk import mutex, observe, schemas, signs, specs
 from sumesync.disk import project as projects
+from sumesync.disk.hashes import Hashes
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
 from sumesync.disk.lockfile import LockFile, new_lineage
@@ -50,11 +51,12 @@ def find(common: Common, named: tuple[str, ...] = (), broken: bool = False) -> P
             raise
         home = projects.find(common.folder / named[0])
     known = schemas.for_specs()
+    sign = signs.at(str(home.config))
     config, problems = projects.read_settings(home, known)
     if problems and not broken:
         raise UsageError(f"{paths.CONFIG_NAME} is wrong; nothing was done", problems=problems)
     endpoint = SANDBOX if common.sandbox or config.endpoint == SANDBOX else SUME
-    return Place(home, config, known, problems, endpoint)
+    return Place(home, config, known, problems, endpoint, not common.no_cache, sign)
 
 
 def around(common: Common) -> Place | None:
@@ -70,6 +72,8 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
     can do their work where the lock was lost. ``instead``: what specs would say, to see what would follow."""
     home, endpoint = place.home, place.endpoint
     found = projects.spec_paths(home.root)  # before anything in .sume is believed
+    began = projects.began(home) if place.cached else None
+    hashes = Hashes(home.cache if place.cached else None, began)
     folder = home.state(endpoint)
     if home.private in (folder, *folder.parents):
         projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
@@ -78,7 +82,7 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead)
+    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead, hashes)
     lock = locks.read()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)
@@ -87,7 +91,8 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
         _refuse_without_lock(home, project, waiting)
     state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
-    observed = observe.observe(home.root, project, state, endpoint)
+    observed = observe.observe(home.root, project, state, endpoint, hashes)
+    hashes.keep()
     media = OutputFiles(home.root)
     return Session(
         place,
@@ -100,6 +105,7 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
         observed,
         lock is not None,
         str(working) if working else "",
+        None if instead else began,
     )
 
 

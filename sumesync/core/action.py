@@ -203,6 +203,8 @@ class Observed:
     """Of paths that git was asked about: the hash of what stands there, if that is committed, else ""."""
     vouched: frozenset[str] = frozenset()
     """Hashes that the other endpoint's ledger of this machine has as written here."""
+    looked_at: frozenset[str] = frozenset()
+    """Every path that was asked about, there or not."""
 
 
 @dataclass(frozen=True, slots=True)

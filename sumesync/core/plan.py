@@ -50,6 +50,8 @@ class Project:
     """Specs of the lock that lie in a project of their own."""
     reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The files that each spec depends on, beside itself: prompt files and media that it takes."""
+    folders: frozenset[str] = frozenset()
+    """Where outputs go or would go, of specs that are wrong, too."""
 
     @property
     def left_alone(self) -> frozenset[str]:

@@ -5,82 +5,58 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sumesync.core.text import printable
+from sumesync.disk import asking
 from sumesync.errors import LocalStateError
 
-# A pull request can commit what looks like a bare repository, and its config names programs that git runs.
-_OUR_OWN = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=")
 _UNTRACKED = "?"
 _NAMED = 3
 """Files that are named of any number."""
 
 
 def common_folder(start: Path) -> Path | None:
-    """The ``.git`` folder that all worktrees of the repository around ``start`` share; None outside git.
-
-    Read from the files themselves: asking the git command would cost a process on every run, and it
-    refuses repositories that another user owns.
-    """
-    for folder in (start, *start.parents):
-        marker = folder / ".git"
-        if marker.is_dir() and (marker / "HEAD").is_file():
-            return marker
-        if marker.is_file():
-            return _of_worktree(marker)
-    return None
-
-
-def _of_worktree(marker: Path) -> Path | None:
-    try:
-        named = marker.read_text(encoding="utf-8").strip()
-        if not named.startswith("gitdir:"):
-            return None
-        folder = (marker.parent / named.removeprefix("gitdir:").strip()).resolve()
-        shared = folder / "commondir"
-        if shared.is_file():
-            folder = (folder / shared.read_text(encoding="utf-8").strip()).resolve()
-    except (OSError, ValueError):
-        return None
-    return folder if folder.is_dir() else None
+    """As ``asking.common_folder``; None outside git."""
+    found = asking.common_folder(str(start))
+    return Path(found) if found else None
 
 
 def committed(root: Path, paths: Sequence[str]) -> dict[str, str]:
     """The object id of each of ``paths`` (relative to ``root``) in the last commit, of those that are in it."""
-    command = ["cat-file", "--batch-check=%(objectname) %(objecttype)"]
-    said = _run(root, command, "git does not say what is committed", "".join(f"HEAD:./{path}\n" for path in paths))
+    said = _run(
+        root, asking.COMMITTED, "git does not say what is committed", "".join(f"HEAD:./{path}\n" for path in paths)
+    )
     found = zip(paths, said.splitlines(), strict=True)
     return {path: line.removesuffix(" blob") for path, line in found if line.endswith(" blob")}
 
 
-def files(root: Path, pattern: str, private: str = "") -> list[str]:
-    """Paths below ``root`` that match and that git tracks or does not ignore, relative to it. Deleted files may be
-    among them.
+def files(root: Path) -> list[str]:
+    """Specs below ``root`` that git tracks or does not ignore, relative to it. Deleted files may be among them.
 
     Raises LocalStateError where git does not answer: without it an ignored draft would be taken for a spec,
-    and paid for. So it does where git tracks the folder ``private`` or anything in it: what somebody committed there
+    and paid for. So it does where git tracks anything in ``.sume``: what somebody committed there
     would be taken for what this machine knows.
     """
-    command = ["ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--"]
-    # The disk may take .SUME for .sume.
-    asked = [pattern, f":(icase){private}"] if private else [pattern]
-    said = _run(root, [*command, *asked], "git does not say which files it ignores")
+    said = _run(root, asking.SPECS, "git does not say which files it ignores")
     found = {(line[2:], line[0] != _UNTRACKED) for line in said.split("\0") if line}
-    inside = {(name, tracked) for name, tracked in found if private and name.split("/")[0].lower() == private}
+    inside = {(name, tracked) for name, tracked in found if name.split("/")[0].lower() == asking.PRIVATE}
     if committed_ := sorted(name for name, tracked in inside if tracked):
-        raise _tracked(committed_, private)
+        raise _tracked(committed_)
     return sorted({name for name, _ in found - inside})
 
 
-def _tracked(names: list[str], private: str) -> LocalStateError:
+def _tracked(names: list[str]) -> LocalStateError:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     shown = ", ".join(printable(name, 120) for name in names[:_NAMED])
+    mend = f"if they came from others: git rm -r {asking.PRIVATE}"
     return LocalStateError(
         f"git tracks {shown}{more}: nobody's cache belongs in git, and a stranger's would be believed here",
-        f"if they came from others: git rm -r {private}; if they are your own: git rm --cached -r {private}",
+        f"{mend}; if they are your own: git rm --cached -r {asking.PRIVATE}",
     )
 
 
@@ -89,15 +65,13 @@ def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:
     asked = "\0".join(sorted(paths))
     if not asked:
         return frozenset()
-    said = _run(root, ["check-ignore", "-z", "--stdin"], "git does not say whether it ignores a prompt file", asked, 1)
+    said = _run(root, asking.IGNORED, "git does not say whether it ignores a prompt file", asked, 1)
     return frozenset(name for name in said.split("\0") if name)
 
 
-def hidden(root: Path, pattern: str) -> frozenset[str]:
-    """Paths below ``root`` that match, that git tracks, and that a sparse checkout leaves out."""
-    said = _run(
-        root, ["ls-files", "-z", "-t", "--cached", "--", pattern], "git does not say what the sparse checkout hides"
-    )
+def hidden(root: Path) -> frozenset[str]:
+    """Specs below ``root`` that git tracks and that a sparse checkout leaves out."""
+    said = _run(root, asking.HIDDEN, "git does not say what the sparse checkout hides")
     return frozenset(line.removeprefix("S ") for line in said.split("\0") if line.startswith("S "))
 
 
@@ -143,13 +117,14 @@ def ask(
 ) -> bytes:
     """What git answers to ``asked`` (b"" where that goes ``into`` a file); ``none`` is its exit code for "no such
     files". ``offline``: a partial clone may not fetch what it lacks."""
-    command = ["git", *_OUR_OWN, "-C", str(root), *arguments]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "0"}
-    if offline:
-        environment["GIT_NO_LAZY_FETCH"] = "1"
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands; what comes from outside is data to them
-            command, stdout=into or subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=False, input=asked
+            asking.command(str(root), arguments),
+            stdout=into or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=asking.environment(offline),
+            check=False,
+            input=asked,
         )
     except OSError as error:
         raise LocalStateError(
@@ -158,4 +133,33 @@ def ask(
     if done.returncode not in (0, none):
         said = printable(os.fsdecode(done.stderr).strip().replace("\n", " "), 300)
         raise LocalStateError(f"{failed}: {said}", "mend that, then run again")
-    return done.stdout or b""
+    answer = done.stdout or b""
+    for heard in _listening:
+        heard.append(Asked(str(root), tuple(arguments), asked, answer, done.returncode, into is None and not offline))
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that git was asked, and its answer. ``whole``: whether asking it again tells if that still holds."""
+
+    root: str
+    arguments: tuple[str, ...]
+    asked: bytes
+    answer: bytes
+    code: int
+    whole: bool
+
+
+_listening: list[list[Asked]] = []
+
+
+@contextmanager
+def heard() -> Iterator[list[Asked]]:
+    """All that git is asked meanwhile, and answers: what a look depends on."""
+    asked: list[Asked] = []
+    _listening.append(asked)
+    try:
+        yield asked
+    finally:
+        _listening.remove(asked)

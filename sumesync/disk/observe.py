@@ -12,7 +12,6 @@ from typing import Final
 from sumesync.core import media, metadata, paths
 from sumesync.core.action import Observed
 from sumesync.core.inputs import MOST_BYTES, InputFile
-from sumesync.core.media import lfs_pointer
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES
@@ -20,27 +19,30 @@ from sumesync.core.placement import documents, paths_of_interest, suffix_of
 from sumesync.core.plan import Project, State
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
+from sumesync.disk.hashes import Hashes
 from sumesync.disk.project import Home, inside, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
 
 _CHUNK: Final = 1 << 20
+HASHES: Final = Hashes()
+"""Remembers nothing: every file is read."""
 
 
-def observe(root: Path, project: Project, state: State, endpoint: str) -> Observed:
+def observe(root: Path, project: Project, state: State, endpoint: str, hashes: Hashes = HASHES) -> Observed:
     """Look at everything that a plan of ``project`` may ask about, and at nothing else."""
     paid = index(state.lock, state.facts, state.journal, endpoint)
     asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
-    files = {path: fact for path in sorted(asked) if (fact := look(root, path)) is not None}
+    files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes)) is not None}
     described = {metadata.path_of(wanted.key) for wanted in project.wanted}
     described |= {metadata.path_of(key) for key in state.lock.entries}
     found = {path: known for path in sorted(described) if (known := read_metadata(root, path)) is not None}
-    return Observed(files | documents(found), names, found)
+    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | described))
 
 
-def look(root: Path, path: str) -> FileFact | None:
+def look(root: Path, path: str, hashes: Hashes = HASHES) -> FileFact | None:
     """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours."""
     try:
         full = inside(root, path)
@@ -54,10 +56,10 @@ def look(root: Path, path: str) -> FileFact | None:
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
     with atomic.explained("read", full):
-        return _hash(full)[0]
+        return hashes.of(full, path, status)[0]
 
 
-def look_input(root: Path, path: str) -> InputFile:
+def look_input(root: Path, path: str, hashes: Hashes = HASHES) -> InputFile:
     """A file that a spec takes as media, or why it cannot be. One that is too large is not read."""
     try:
         full = inside(root, path)
@@ -66,7 +68,7 @@ def look_input(root: Path, path: str) -> InputFile:
             return InputFile(fault=f"{printable(path)} is not a file")
         if status.st_size > MOST_BYTES:
             return InputFile(size=status.st_size)
-        fact, head = _hash(full)
+        fact, media_type, looks = hashes.of(full, path, status)
     except LocalStateError as error:
         return InputFile(fault=error.what, hint=error.hint)
     except FileNotFoundError:
@@ -76,22 +78,7 @@ def look_input(root: Path, path: str) -> InputFile:
     if fact.kind is FileKind.POINTER:
         looks = "a git-lfs pointer, and its ending names no media that is known"
         return InputFile(fact.sha256, fact.size, media.of_suffix(suffix_of(path)), looks)
-    return InputFile(fact.sha256, fact.size, media.sniff(head), media.describe(head))
-
-
-def _hash(full: Path) -> tuple[FileFact, bytes]:
-    """What the file is, and how it begins."""
-    digest = hashlib.sha256()
-    size = 0
-    head = b""
-    with open(full, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            if size == 0 and (pointer := lfs_pointer(chunk)):
-                return FileFact(FileKind.POINTER, *pointer), chunk
-            head = head or chunk[: media.HEAD_BYTES]
-            digest.update(chunk)
-            size += len(chunk)
-    return FileFact(FileKind.FILE, digest.hexdigest(), size), head
+    return InputFile(fact.sha256, fact.size, media_type, looks)
 
 
 def committed(home: Home, files: Mapping[str, FileFact]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,12 +13,11 @@ from sumesync.core import paths, toml
 from sumesync.core.config import Config, Schemas, read_config
 from sumesync.core.plan import Project
 from sumesync.core.text import printable
-from sumesync.disk import atomic, git
+from sumesync.disk import asking, atomic, git, signs
 from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.model import SANDBOX, SUME
 
 _STATE = "sumesync"
-_PRIVATE = ".sume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,11 @@ class Home:
     @property
     def private(self) -> Path:
         """``.sume``: caches and the sandbox's world. It ignores itself."""
-        return self.root / _PRIVATE
+        return self.root / asking.PRIVATE
+
+    @property
+    def cache(self) -> Path:
+        return self.private / "cache"
 
     @property
     def sandbox(self) -> Path:
@@ -64,7 +68,7 @@ def find(start: Path) -> Home:
 
 def home(root: Path) -> Home:
     common = git.common_folder(root)
-    return Home(root, common / _STATE if common else root / _PRIVATE, common is not None)
+    return Home(root, common / _STATE if common else root / asking.PRIVATE, common is not None)
 
 
 def folder_in_git(root: Path) -> str:
@@ -78,10 +82,20 @@ def folder_in_git(root: Path) -> str:
 
 def make_private(home_: Home) -> None:
     """Make ``.sume``, which tells git to ignore it."""
-    inside(home_.root, f"{_PRIVATE}/{SANDBOX}")  # a committed link there would lead our writes elsewhere
+    inside(home_.root, f"{asking.PRIVATE}/{SANDBOX}")  # a committed link there would lead our writes elsewhere
     ignore = home_.private / ".gitignore"
     if not ignore.exists():
         atomic.write(ignore, b"# Caches and the sandbox's world; in a git repository nothing is lost with it.\n*\n")
+
+
+def began(home_: Home) -> int | None:
+    """The time by the disk's own clock, in ns, before a look that is to be remembered; None where nothing can be."""
+    try:
+        make_private(home_)
+        home_.cache.mkdir(exist_ok=True)
+        return signs.now(str(inside(home_.root, f"{asking.PRIVATE}/{home_.cache.name}") / "now"))
+    except (OSError, LocalStateError):
+        return None
 
 
 def spec_paths(root: Path) -> list[str]:
@@ -90,7 +104,7 @@ def spec_paths(root: Path) -> list[str]:
     A nested project's specs and those in hidden folders are left out. Raises LocalStateError where git tracks
     anything in ``.sume``.
     """
-    listed = git.files(root, f"*{paths.SPEC_SUFFIX}", _PRIVATE) if git.common_folder(root) else None
+    listed = git.files(root) if git.common_folder(root) else None
     found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
     known: dict[str, bool] = {"": False}
     return sorted(path for path in found if not _hidden(path) and not nested(root, paths.parent(path), known))
@@ -102,7 +116,7 @@ def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project
     missing = recorded - project.spec_paths
     known: dict[str, bool] = {"": False}
     theirs = frozenset(path for path in missing if nested(home_.root, paths.parent(path), known))
-    sparse = git.hidden(home_.root, f"*{paths.SPEC_SUFFIX}") if home_.in_git and missing - theirs else frozenset()
+    sparse = git.hidden(home_.root) if home_.in_git and missing - theirs else frozenset()
     return replace(project, nested=theirs, sparse=sparse & (missing - theirs))
 
 
@@ -115,13 +129,21 @@ def _is_there(root: Path, path: str) -> bool:
 
 
 def _walk(root: Path) -> list[str]:
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+    return [
+        paths.under(base, name) for base, names in _folders(root) for name in names if name.endswith(paths.SPEC_SUFFIX)
+    ]
+
+
+def folders(root: Path) -> frozenset[str]:
+    """Every folder that specs are looked for in, outside git."""
+    return frozenset(base for base, _ in _folders(root))
+
+
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    for folder, inside_, names in os.walk(root):
+        inside_[:] = [name for name in inside_ if not name.startswith(".") and name != "node_modules"]
         relative = Path(folder).relative_to(root).as_posix()
-        base = "" if relative == "." else relative
-        found += [paths.under(base, name) for name in names if name.endswith(paths.SPEC_SUFFIX)]
-    return found
+        yield "" if relative == "." else relative, names
 
 
 def _hidden(path: str) -> bool:

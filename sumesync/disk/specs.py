@@ -18,7 +18,8 @@ from sumesync.core.plan import Project
 from sumesync.core.spec import resolve
 from sumesync.core.text import printable
 from sumesync.disk import git
-from sumesync.disk.observe import look_input
+from sumesync.disk.hashes import Hashes
+from sumesync.disk.observe import HASHES, look_input
 from sumesync.disk.project import Home, inside, nested, read_bytes
 from sumesync.errors import LocalStateError, Problem
 
@@ -30,23 +31,26 @@ def read_project(
     problems: tuple[Problem, ...],
     schemas: Schemas,
     instead: Mapping[str, bytes] = MappingProxyType({}),
+    hashes: Hashes = HASHES,
 ) -> Project:
     """All specs, those of ``found``, resolved. ``problems`` are those of the settings. ``instead``: what specs would
     say."""
     opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path)) for path in found}
     documents = [document for document in opened.values() if isinstance(document, Document)]
-    named = _named(home, documents)
+    named = _named(home, documents, hashes)
     drafts: list[Draft] = []
+    folders: set[str] = set()
     wrong = [problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
     for document in documents:
         result = resolve(document, config, schemas, named)
+        folders.update(draft.wanted.folder for draft in _drafts(result))
         trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result))
         drafts += () if trouble else _drafts(result)
         wrong += trouble
     spec_paths = frozenset(found)
     wanted, told = chain.linked(drafts, wrong, spec_paths, schemas.kinds)
     reads = {document.path: document.prompts | document.files for document in documents}
-    return Project(wanted, told, problems, spec_paths, reads=reads)
+    return Project(wanted, told, problems, spec_paths, reads=reads, folders=frozenset(folders))
 
 
 def _drafts(result: tuple[Draft, ...] | tuple[Problem, ...]) -> tuple[Draft, ...]:
@@ -64,7 +68,7 @@ def _open_spec(
     return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data, config, schemas)
 
 
-def _named(home: Home, documents: Iterable[Document]) -> Found:
+def _named(home: Home, documents: Iterable[Document], hashes: Hashes) -> Found:
     """The prompt files and the media that specs name, each looked at once."""
     documents = tuple(documents)
     prompts = frozenset[str]().union(*(document.prompts for document in documents))
@@ -72,7 +76,7 @@ def _named(home: Home, documents: Iterable[Document]) -> Found:
     hidden = _ignored(home, prompts | files)
     return Found(
         {path: _prompt(home.root, path, hidden) for path in prompts},
-        {path: _input(home.root, path, hidden) for path in files},
+        {path: _input(home.root, path, hidden, hashes) for path in files},
     )
 
 
@@ -96,10 +100,10 @@ def _prompt(root: Path, path: str, hidden: frozenset[str]) -> PromptFile:
     return PromptFile(fault=text) if isinstance(text, str) else PromptFile(data=text)
 
 
-def _input(root: Path, path: str, hidden: frozenset[str]) -> InputFile:
+def _input(root: Path, path: str, hidden: frozenset[str], hashes: Hashes) -> InputFile:
     if path in hidden:
         return InputFile(fault=f"git ignores {printable(path)}", hint="what is kept out of git is not sent")
-    return look_input(root, path)
+    return look_input(root, path, hashes)
 
 
 def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...]) -> tuple[Problem, ...]:

@@ -69,18 +69,18 @@ def test_a_file_called_git_that_leads_nowhere_is_none(tmp_path: Path, text: byte
 
 def test_files_are_those_that_git_does_not_ignore(repository: Path, git: Git) -> None:
     (repository / ".gitignore").write_text("ignored/\n")
-    for name in ("one.toml", "é two.toml", "sub/three.toml", "ignored/four.toml", "x.md"):
+    for name in ("one.sume.toml", "é two.sume.toml", "sub/three.sume.toml", "ignored/four.sume.toml", "x.md"):
         (repository / name).parent.mkdir(exist_ok=True)
         (repository / name).write_text("")
-    git(repository, "add", "one.toml")
-    assert files(repository, "*.toml") == ["one.toml", "sub/three.toml", "é two.toml"]
-    assert files(repository / "sub", "*.toml") == ["three.toml"]
+    git(repository, "add", "one.sume.toml")
+    assert files(repository) == ["one.sume.toml", "sub/three.sume.toml", "é two.sume.toml"]
+    assert files(repository / "sub") == ["three.sume.toml"]
 
 
 def test_a_deleted_file_is_still_listed_once(repository: Path, git: Git) -> None:
-    commit(git, repository, "one.toml")
-    (repository / "one.toml").unlink()
-    assert files(repository, "*.toml") == ["one.toml"]
+    commit(git, repository, "one.sume.toml")
+    (repository / "one.sume.toml").unlink()
+    assert files(repository) == ["one.sume.toml"]
 
 
 @pytest.mark.parametrize("tracked", [".sume/a.json", ".sume/sandbox/b c", ".SUME/ledger.jsonl"])
@@ -88,14 +88,13 @@ def test_a_private_folder_is_not_tracked(repository: Path, git: Git, tracked: st
     """In any case of its letters: on many disks they are one folder."""
     (repository / tracked).parent.mkdir(parents=True)
     (repository / tracked).write_text("")
-    (repository / "one.toml").write_text("")
-    assert files(repository, "*.toml", ".sume") == ["one.toml"]
+    (repository / "one.sume.toml").write_text("")
+    assert files(repository) == ["one.sume.toml"]
     git(repository, "add", "-f", tracked)
     with pytest.raises(LocalStateError, match="git tracks"):
-        files(repository, "*.toml", ".sume")
-    assert files(repository, "*.toml") == ["one.toml"]
+        files(repository)
 
 
 def test_where_git_does_not_answer_nothing_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(LocalStateError, match="not a git repository"):
-        files(tmp_path, "*.toml")
+        files(tmp_path)

@@ -47,7 +47,7 @@ import sumesync.cli.sandbox
 import sumesync.cli.schema
 import sumesync.cli.start
 import sumesync.cli.status
-from sumesync.cli.main import run as run_main
+from sumesync.cli.entry import run as run_main
 from sumesync.sandbox.jobs import Job
 from sumesync.sandbox.kinds import Piece
 from sumesync.sandbox.media import Shelf, draw

@@ -1,0 +1,96 @@
+"""Keeping what a command said, with the signs of all that it hung on, for ``cli.entry`` to say again."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sumesync.cli.options import Common
+from sumesync.cli.session import Session
+from sumesync.cli.talk import Quit
+from sumesync.core import paths
+from sumesync.disk import asking, atomic, git, memory, signs
+from sumesync.disk import project as projects
+from sumesync.errors import Exit
+from sumesync.model import SANDBOX, SUME
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How a command ended that only looks. ``session``: all that it hung on; None where it hung on more, such as an
+    answer of Sume's."""
+
+    session: Session | None
+    code: Exit = Exit.DONE
+
+
+def remembered(command: Callable[..., Looked]) -> Callable[..., None]:
+    """For a command that changes nothing: the same question is answered at once while nothing has changed."""
+
+    @functools.wraps(command)
+    def wrapped(common: Common, **options: Any) -> None:
+        common.talk.listen()
+        with git.heard() as asked:
+            looked = command(common, **options)
+        if looked.session is not None and looked.session.began is not None and common.talk.heard is not None:
+            arguments = click.get_current_context().find_root().obj
+            with suppress(OSError):  # a cache that cannot be written is none
+                _keep(arguments, looked.session, looked.session.began, asked, (int(looked.code), common.talk.heard))
+        if looked.code is not Exit.DONE:
+            raise Quit(looked.code)
+
+    return wrapped
+
+
+def _keep(arguments: tuple[str, ...], session: Session, began: int, asked: list[git.Asked], said: memory.Said) -> None:
+    root = str(session.place.home.root)
+    if session.state.journal or not all(_again(one, root) for one in asked):
+        return  # a request that is out hangs on other processes, too
+    places = sorted(str(place) for place in _places(session))
+    folders, newest = memory.newest(places, root)
+    if newest >= began or signs.at(str(session.place.home.config)) != session.place.sign:
+        return  # something was written while we looked
+    questions = {(one.arguments, one.asked): memory.answered(one.answer, one.code) for one in asked}
+    new = memory.Memory(
+        memory.tool(),
+        asking.common_folder(root),
+        folders,
+        [(words, given, told) for (words, given), told in questions.items()],
+        {memory.key(arguments): said},
+    )
+    file = os.path.join(root, memory.NAME)
+    part = os.path.join(os.path.dirname(file), atomic.part_name())
+    with open(part, "wb") as writing:
+        writing.write(memory.rendered(memory.with_answer(memory.read(root), new)))
+    os.replace(part, file)
+
+
+def _again(one: git.Asked, root: str) -> bool:
+    return one.whole and one.root == root and one.arguments in asking.REPEATABLE
+
+
+def _places(session: Session) -> set[Path]:
+    """Every folder that holds, or would hold, a file that the look asked for, and those above it in the project."""
+    home = session.place.home
+    project = session.project
+    files: set[str] = {*project.spec_paths, *session.observed.looked_at}
+    files.update(*project.reads.values())
+    folders = {paths.parent(path) for path in files} | project.folders
+    if not home.in_git:
+        folders.update(projects.folders(home.root))
+    places = {home.root / above for folder in folders for above in _upwards(folder)}
+    states = {home.state(endpoint) for endpoint in (SUME, SANDBOX)}
+    return places | {home.root, home.private} | states | {state / "journal" for state in states}
+
+
+def _upwards(folder: str) -> Iterable[str]:
+    while folder:
+        yield folder
+        folder = paths.parent(folder)
