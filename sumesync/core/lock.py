@@ -102,7 +102,7 @@ def _block(entry: Entry) -> str:
     table: dict[str, Any] = {"path": entry.key.path}
     if entry.key.variant:
         table["variant"] = entry.key.variant
-    table.update(past_table(entry.present))
+    table.update(past_table(entry))
     if entry.history:
         table["history"] = [past_table(past) for past in entry.history]
     lines = tomli_w.dumps({"entry": [table]}).split("\n")
@@ -110,8 +110,8 @@ def _block(entry: Entry) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def past_table(past: Past) -> dict[str, Any]:
-    """A request and what was paid for it, as the lock and the metadata write it."""
+def past_table(past: Past | Entry) -> dict[str, Any]:
+    """A request and what was paid for it, as the lock and the metadata write it; of an entry what it is now."""
     table: dict[str, Any] = {"kind": past.kind, "fingerprint": past.fingerprint}
     if past.endpoint != SUME:
         table["endpoint"] = past.endpoint

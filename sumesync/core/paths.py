@@ -84,6 +84,8 @@ def parent(path: str) -> str:
 
 def folded(path: str) -> str:
     """``path`` as a file system that knows neither case nor Unicode forms sees it."""
+    if path.isascii():
+        return path.lower()  # what the rest comes to, and most paths are
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -133,7 +133,7 @@ def read_metadata(root: Path, path: str) -> MetadataFact | None:
     """A metadata file; None when there is none. One that cannot be read is not ours."""
     data = read_bytes(root, path, metadata.MAX_BYTES)
     if isinstance(data, str):
-        return MetadataFact("", ours=False, blocked=True) if os.path.lexists(root / path) else None
+        return MetadataFact(ours=False, blocked=True) if os.path.lexists(root / path) else None
     return metadata.read(data.decode("utf-8", "replace"))
 
 

@@ -195,7 +195,7 @@ def _seen(
     for spec in project.wanted:
         its, paper = state.lock.entries.get(spec.key), papers[spec.key.path]
         if paper == 1:
-            documents[metadata.path_of(spec.key)] = MetadataFact("x", ours=False)
+            documents[metadata.path_of(spec.key)] = MetadataFact(ours=False)
         elif paper > 1 and its is not None:
             documents[metadata.path_of(spec.key)] = metadata.read(metadata.render(spec, its))
     return Observed({path: fact for path, fact in files.items() if path in asked}, names, documents)
