@@ -34,10 +34,6 @@ def beside_of(wanted: Wanted, index: int, suffix: str, job_id: str) -> str:
     return paths.under(wanted.folder, f"{stem_of(wanted, index)}.{for_name(job_id)}{suffix}")
 
 
-def suffix_of(path: str) -> str:
-    return posixpath.splitext(path)[1].lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Ours:
     """What we wrote, ever, as far as lock and ledger know: only such bytes may be replaced or removed.
@@ -111,7 +107,7 @@ def paths_of_interest(
     for variant in wanted:
         made = paid[variant.fingerprint].every_output if variant.fingerprint in paid else ()
         media = (output for output in made if not output.is_document)
-        found.update(target_of(variant, output.index, suffix_of(output.path)) for output in media)
+        found.update(target_of(variant, output.index, paths.suffix_of(output.path)) for output in media)
     return found
 
 
@@ -177,12 +173,12 @@ def _place(
         return _place_document(wanted, output, mine, files, own)
     if mine is not None and mine.path != output.path:
         output = replace(output, path=mine.path)  # another spec of the same request has it elsewhere
-    target = target_of(wanted, output.index, suffix_of(output.path))
+    target = target_of(wanted, output.index, paths.suffix_of(output.path))
     there = files.get(target)
     if _same(there, output):
         return Placed(output, target, Standing.HERE, target)
     recorded = files.get(mine.path) if mine else None
-    suffix = suffix_of(output.path)
+    suffix = paths.suffix_of(output.path)
     besides = {beside_of(wanted, output.index, suffix, job.id) for job in paid.jobs}
     if there is not None and output.path in besides and _same(recorded, output):
         return Placed(output, output.path, Standing.HERE, output.path)

@@ -15,12 +15,12 @@ from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.media import lfs_pointer
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.paths import MEDIA_SUFFIXES
-from sumesync.core.placement import documents, paths_of_interest, suffix_of
+from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
+from sumesync.core.placement import documents, paths_of_interest
 from sumesync.core.plan import Project, State
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
-from sumesync.disk.project import Home, inside, read_bytes
+from sumesync.disk.project import Home, inside, quick_bytes, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
 
@@ -33,16 +33,22 @@ def observe(root: Path, project: Project, state: State, endpoint: str) -> Observ
     asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
-    files = {path: fact for path in sorted(asked) if (fact := look(root, path)) is not None}
+    proved: set[str] = set()
+    files = {path: fact for path in sorted(asked) if (fact := look(root, path, proved)) is not None}
     described = {metadata.path_of(wanted.key) for wanted in project.wanted}
     described |= {metadata.path_of(key) for key in state.lock.entries}
-    found = {path: known for path in sorted(described) if (known := read_metadata(root, path)) is not None}
+    found = {path: known for path in sorted(described) if (known := read_metadata(root, path, proved)) is not None}
     return Observed(files | documents(found), names, found)
 
 
-def look(root: Path, path: str) -> FileFact | None:
-    """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours."""
+def look(root: Path, path: str, proved: set[str] | None = None) -> FileFact | None:
+    """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours. ``proved``: as of
+    ``quick_bytes``."""
     try:
+        if proved is not None and (data := quick_bytes(root, path, _CHUNK, proved)) is not None:
+            pointer = lfs_pointer(data)
+            known = pointer or (hashlib.sha256(data).hexdigest(), len(data))
+            return FileFact(FileKind.POINTER if pointer else FileKind.FILE, *known)
         full = inside(root, path)
         status = os.lstat(full)
     except FileNotFoundError:
@@ -129,9 +135,10 @@ def names_in(root: Path, folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def read_metadata(root: Path, path: str) -> MetadataFact | None:
-    """A metadata file; None when there is none. One that cannot be read is not ours."""
-    data = read_bytes(root, path, metadata.MAX_BYTES)
+def read_metadata(root: Path, path: str, proved: set[str] | None = None) -> MetadataFact | None:
+    """A metadata file; None when there is none. One that cannot be read is not ours. ``proved``: as of
+    ``quick_bytes``."""
+    data = read_bytes(root, path, metadata.MAX_BYTES, proved)
     if isinstance(data, str):
         return MetadataFact(ours=False, blocked=True) if os.path.lexists(root / path) else None
     return metadata.read(data.decode("utf-8", "replace"))

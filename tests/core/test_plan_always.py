@@ -18,7 +18,8 @@ from sumesync.core import metadata, paths
 from sumesync.core.action import Observed, Plan, Policy, Standing, Verb, Why
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.placement import ours, paths_of_interest, stem_of, suffix_of
+from sumesync.core.paths import suffix_of
+from sumesync.core.placement import ours, paths_of_interest, stem_of
 from sumesync.core.plan import Project, State, only, plan
 from sumesync.errors import Exit, Problem
 from sumesync.model import (
