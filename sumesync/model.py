@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Request: TypeAlias = Mapping[str, Json]
@@ -50,9 +50,9 @@ class JobState(StrEnum):
         return self in (JobState.FAILED, JobState.CANCELED, JobState.EXPIRED)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryKey:
-    """One variant of one spec. A plain spec has the variant ``""``."""
+class EntryKey(NamedTuple):
+    """One variant of one spec. A plain spec has the variant ``""``. A tuple: a plan of thousands of specs hashes and
+    compares its keys a million times, which a dataclass does in Python."""
 
     path: str
     variant: str = ""

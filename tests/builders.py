@@ -18,8 +18,8 @@ from sumesync.core.fingerprint import fingerprint, submission_key
 from sumesync.core.inputs import InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.paths import MEDIA_SUFFIXES
-from sumesync.core.placement import paths_of_interest, suffix_of
+from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
+from sumesync.core.placement import paths_of_interest
 from sumesync.core.plan import Project, State, plan
 from sumesync.core.spec import resolve
 from sumesync.disk import schemas

@@ -12,7 +12,8 @@ from sumesync.core import documents, metadata
 from sumesync.core.action import Standing, Verb
 from sumesync.core.advance import placed, turn_to
 from sumesync.core.documents import DocumentFault
-from sumesync.core.placement import suffix_of, target_of
+from sumesync.core.paths import suffix_of
+from sumesync.core.placement import target_of
 from sumesync.errors import ApiError, MediaError, MediaRefused
 from sumesync.model import EntryKey, JobRecord, JobState, Json, News, Output, Past, Wanted
 

@@ -87,7 +87,7 @@ def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> No
     now = satisfied(entry, wanted, session.place.endpoint, outputs)
     path = metadata.path_of(wanted.key)
     before = session.observed.metadata.get(path)
-    said = before or metadata.MetadataFact("", ours=False)
+    said = before or metadata.MetadataFact(ours=False)
     made = metadata.render(wanted, turn_to(entry, wanted.key, now), said.result, said.asked)
     session.media.write_text(path, made)
     session.locks.patch({wanted.key: [lambda e: turn_to(e, wanted.key, now)]}, session.state.lock.lineage)

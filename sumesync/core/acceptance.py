@@ -71,5 +71,5 @@ def missing(known: Paid | None, wanted: Wanted, present: tuple[Output, ...]) -> 
     made = (
         output for job in known.latest for output in job.outputs if output.index not in there and not output.is_document
     )
-    places = ((o, placement.target_of(wanted, o.index, placement.suffix_of(o.path))) for o in made)
+    places = ((o, placement.target_of(wanted, o.index, paths.suffix_of(o.path))) for o in made)
     return Missing(tuple(replace(output, path=path) for output, path in places), known.gone)

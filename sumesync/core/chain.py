@@ -96,6 +96,8 @@ def depths(wanted: Iterable[Wanted]) -> dict[EntryKey, int]:
 
 def upstreams(wanted: Wanted) -> set[EntryKey]:
     """The variants whose outputs ``wanted`` takes."""
+    if not wanted.inputs:
+        return set()
     return {given.key for given in wanted.inputs.values() if isinstance(given, UpstreamInput)}
 
 

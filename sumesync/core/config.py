@@ -54,12 +54,12 @@ class Schemas:
     def of_spec(self, kind: Kind | None) -> Rules:
         """For a spec of ``kind``: the whole schema's rules with the choice of the kind made. None: what every spec
         has."""
-        own = kind.fields if kind else {}
-        top = {name: rule for name, rule in self.spec["properties"].items() if name != MATRIX}
-        return self._made(
-            f"spec {kind.name if kind else ''}",
-            lambda: {"properties": {**top, **own}, "$defs": self.spec["$defs"]},
-        )
+
+        def schema() -> Mapping[str, Any]:
+            top = {name: rule for name, rule in self.spec["properties"].items() if name != MATRIX}
+            return {"properties": {**top, **(kind.fields if kind else {})}, "$defs": self.spec["$defs"]}
+
+        return self._made(f"spec {kind.name if kind else ''}", schema)
 
     def _made(self, name: str, schema: Callable[[], Mapping[str, Any]]) -> Rules:
         if name not in self._rules:

@@ -16,7 +16,7 @@ from sumesync.core.action import Action, Change, Placed, Policy, Reason, Standin
 from sumesync.core.paid import Paid
 from sumesync.core.text import count
 from sumesync.errors import Problem
-from sumesync.model import Entry, EntryKey, Wanted
+from sumesync.model import Entry, EntryKey, JobRecord, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Situation:
         return self.edited if self.policy.replace_edited else ()
 
     def standing(self, *standings: Standing) -> tuple[Placed, ...]:
-        return tuple(place for place in self.places if place.standing in standings)
+        return tuple([place for place in self.places if place.standing in standings])
 
 
 Row = Callable[[Situation], Action | None]
@@ -104,16 +104,20 @@ def decide(situation: Situation) -> Action:
     raise AssertionError("the last row always fits")  # pragma: no cover
 
 
-def _action(situation: Situation, verb: Verb, code: Why, text: str) -> Action:
+def _action(
+    situation: Situation, verb: Verb, code: Why, text: str, records: bool = False, jobs: tuple[JobRecord, ...] = ()
+) -> Action:
     return Action(
         verb=verb,
         key=situation.wanted.key,
         kind=situation.wanted.kind,
         reason=Reason(code, text),
         fingerprint=situation.wanted.fingerprint,
+        jobs=jobs,
         places=situation.places,
         origin=situation.origin,
         forced=situation.forced,
+        records=records,
         metadata=situation.metadata_stale,
     )
 
@@ -172,7 +176,7 @@ def _keep(s: Situation) -> Action | None:
         return None
     if s.origin is not None:
         text = f"renamed from {s.origin}; its media are here already"
-        return replace(_action(s, Verb.MOVE, Why.RENAMED, text), records=True, jobs=s.paid.latest)
+        return _action(s, Verb.MOVE, Why.RENAMED, text, records=True, jobs=s.paid.latest)
     moved = not s.current or s.entry is None or _recorded(s.entry) != _targets(s.places)
     code = Why.RECORD if moved else Why.METADATA if s.metadata_stale else Why.UNCHANGED
     text = {
@@ -180,7 +184,7 @@ def _keep(s: Situation) -> Action | None:
         Why.METADATA: "unchanged; its metadata file is out of date",
         Why.UNCHANGED: "unchanged",
     }[code]
-    return replace(_action(s, Verb.KEEP, code, text), records=moved, jobs=s.paid.latest)
+    return _action(s, Verb.KEEP, code, text, moved, s.paid.latest)
 
 
 def _edited(s: Situation) -> Action | None:

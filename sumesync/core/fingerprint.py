@@ -7,8 +7,10 @@ nothing here may change for values that v1 accepts.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +19,7 @@ from sumesync.model import Input, Json, LocalInput, Pointer
 # RFC 8785 numbers are doubles: beyond this an integer need not survive.
 _EXACT = 2**53 - 1
 _TAG = "$int"
+_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def fingerprint(
@@ -24,10 +27,33 @@ def fingerprint(
 ) -> str:
     """The fingerprint of ``request`` as it would be sent, what stands at the places of ``inputs`` excepted: there a
     file counts by its bytes, an upstream by its own fingerprint. Raises ValueError for NaN and infinity."""
+    whole: dict[str, Any] = {"kind": kind, "request": dict(request), "take": take}
+    if not inputs and _is_plain(whole):
+        with suppress(UnicodeEncodeError):  # half a character, which RFC 8785 refuses in its own words
+            return "v1:" + hashlib.sha256(_SORTED.encode(whole).encode()).hexdigest()
     import rfc8785
 
-    value = {"kind": kind, "request": identity(dict(request), inputs), "take": take}
+    value = {**whole, "request": identity(dict(request), inputs)}
     return "v1:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether ``value`` is its own identity, and JSON of Python's with sorted keys is what RFC 8785 makes of it, in a
+    tenth of the time. They differ in fractions, and in the order of keys that are not ASCII."""
+    sort = type(value)
+    if sort is str or sort is bool or value is None:
+        return True
+    if sort is int:
+        return -_EXACT <= int(value) <= _EXACT
+    if sort is list:
+        return all(map(_is_plain, value))
+    if sort is not dict:
+        return False
+    return all(_is_plain_key(key) and _is_plain(item) for key, item in value.items())
+
+
+def _is_plain_key(key: Any) -> bool:
+    return type(key) is str and key.isascii() and not key.startswith("$")
 
 
 def identity(value: Json, inputs: Mapping[Pointer, Input] = MappingProxyType({}), here: Pointer = ()) -> Any:

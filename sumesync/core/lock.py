@@ -8,7 +8,6 @@ the text of every block that it does not change.
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,9 @@ from sumesync.model import DOCUMENT, SANDBOX, SUME, Entry, EntryKey, JobError, J
 FORMAT_VERSION: Final = 1
 _BLOCK: Final = "[[entry]]\n"
 _HEADING: Final = "# sume.lock: what sumesync last achieved. Written by sumesync; commit it, do not edit it.\n"
+_FINGERPRINT: Final = re.compile(r"v[0-9]+:[0-9a-f]{64}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_STATES: Final = {str(state): state for state in JobState}
 _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 REBUILD_HINT: Final = "restore it from git, or run: sumesync lock rebuild"
 
@@ -102,7 +104,7 @@ def _block(entry: Entry) -> str:
     table: dict[str, Any] = {"path": entry.key.path}
     if entry.key.variant:
         table["variant"] = entry.key.variant
-    table.update(past_table(entry.present))
+    table.update(past_table(entry))
     if entry.history:
         table["history"] = [past_table(past) for past in entry.history]
     lines = tomli_w.dumps({"entry": [table]}).split("\n")
@@ -110,8 +112,8 @@ def _block(entry: Entry) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def past_table(past: Past) -> dict[str, Any]:
-    """A request and what was paid for it, as the lock and the metadata write it."""
+def past_table(past: Past | Entry) -> dict[str, Any]:
+    """A request and what was paid for it, as the lock and the metadata write it; of an entry what it is now."""
     table: dict[str, Any] = {"kind": past.kind, "fingerprint": past.fingerprint}
     if past.endpoint != SUME:
         table["endpoint"] = past.endpoint
@@ -195,14 +197,14 @@ def _entry(table: dict[str, Any], where: str) -> Entry:
         endpoint=past.endpoint,
         jobs=past.jobs,
         accepted=past.accepted,
-        history=tuple(read_past(item, where) for item in _tables(table, "history", where)),
+        history=tuple([read_past(item, where) for item in _tables(table, "history", where)]),
     )
 
 
 def read_past(table: dict[str, Any], where: str) -> Past:
     """The inverse of ``past_table``. Raises LockFault."""
     fingerprint = _text(table, "fingerprint", where)
-    if not re.fullmatch(r"v[0-9]+:[0-9a-f]{64}", fingerprint):
+    if not _FINGERPRINT.fullmatch(fingerprint):
         raise LockFault(f"{where}: {fingerprint[:80]!r} is not a fingerprint", REBUILD_HINT)
     endpoint = _text(table, "endpoint", where, SUME)
     if endpoint not in (SUME, SANDBOX):
@@ -211,15 +213,15 @@ def read_past(table: dict[str, Any], where: str) -> Past:
         fingerprint=fingerprint,
         kind=_text(table, "kind", where),
         endpoint=endpoint,
-        jobs=tuple(read_job(item, where) for item in _tables(table, "jobs", where)),
-        accepted=tuple(read_output(item, where) for item in _tables(table, "accepted", where)),
+        jobs=tuple([read_job(item, where) for item in _tables(table, "jobs", where)]),
+        accepted=tuple([read_output(item, where) for item in _tables(table, "accepted", where)]),
     )
 
 
 def read_job(table: dict[str, Any], where: str) -> JobRecord:
     """The inverse of ``job_table``. Raises LockFault."""
     state = _text(table, "state", where)
-    if state not in set(JobState):
+    if state not in _STATES:
         raise LockFault(f"{where}: unknown job state {state[:80]!r}", REBUILD_HINT)
     job_id = _text(table, "id", where)
     if not is_job_id(job_id):
@@ -228,13 +230,13 @@ def read_job(table: dict[str, Any], where: str) -> JobRecord:
     error = table.get("error")
     return JobRecord(
         id=job_id,
-        state=JobState(state),
+        state=_STATES[state],
         attempt=_number(table, "attempt", where),
         credits=cost if isinstance(cost, int | float) and not isinstance(cost, bool) and abs(cost) < 1e15 else None,
         error=JobError(_text(error, "code", where), _text(error, "request_id", where, "") or None)
         if isinstance(error, dict)
         else None,
-        outputs=tuple(read_output(item, where) for item in _tables(table, "outputs", where)),
+        outputs=tuple([read_output(item, where) for item in _tables(table, "outputs", where)]),
     )
 
 
@@ -244,11 +246,11 @@ def read_output(table: dict[str, Any], where: str) -> Output:
     if fault := paths.path_fault(path):
         raise LockFault(f"{where}: an output at {path!r}: {fault}", REBUILD_HINT)
     media_type = _text(table, "media_type", where)
-    is_media = posixpath.splitext(path)[1].lower() in paths.MEDIA_SUFFIXES
+    is_media = paths.suffix_of(path) in paths.MEDIA_SUFFIXES
     if not (path.endswith(paths.METADATA_SUFFIX) if media_type == DOCUMENT else is_media):
         # A pull request writes this file: it must not make a licence or a source file "ours" to move or remove.
         raise LockFault(f"{where}: an output at {path!r}, which is no media file", REBUILD_HINT)
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+    if not _SHA256.fullmatch(sha256):
         raise LockFault(f"{where}: {sha256[:80]!r} is not a sha256", REBUILD_HINT)
     return Output(
         index=_number(table, "index", where),
@@ -274,7 +276,9 @@ def _number(table: dict[str, Any], key: str, where: str) -> int:
 
 
 def _tables(table: dict[str, Any], key: str, where: str) -> Iterable[dict[str, Any]]:
-    value = table.get(key, [])
+    value = table.get(key)
+    if value is None and key not in table:
+        return ()
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise LockFault(f"{where}: {key} is not a list of tables", REBUILD_HINT)
     return value

@@ -109,9 +109,9 @@ def merge_metadata_texts(base: str | None, ours: str, theirs: str) -> str | None
         return ours
     told = ours if _request_of(mine) == _request_of(merged) else theirs
     document: dict[str, Any] = json.loads(told)
-    for name in (*past_table(mine.present), *past_table(other.present), "history", "result"):
+    for name in (*past_table(mine), *past_table(other), "history", "result"):
         document.pop(name, None)
-    document.update(past_table(merged.present))
+    document.update(past_table(merged))
     if merged.history:
         document["history"] = metadata.history_tables(merged.history, {**facts[1].asked, **facts[0].asked})
     results = (metadata.kept(merged, fact.result) for fact in facts)

@@ -1,12 +1,12 @@
 """``NAME.sume.json``: what people and other programs read about an entry. Pure.
 
 The lock wins over it. It keeps the resolved request, which is where "from what to what" comes from, and
-enough to make the lock again.
+enough to make the lock again. A file that says something else than we would write is stale; how it is laid out
+(indentation, the order of its keys, line ends) means nothing, so that nobody's formatter is fought with.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,19 +32,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class MetadataFact:
-    """A metadata file as it stands: ``digest`` of its text, and what it says. ``ours`` is False for a file
-    that sumesync did not write; ``entry`` is None where it cannot be read."""
+    """What a metadata file says. ``ours`` is False for a file that sumesync did not write; ``entry`` is None where it
+    cannot be read."""
 
-    digest: str
     ours: bool
     entry: Entry | None = None
     take: int = 1
     request: Mapping[str, Json] | None = None
+    meta: Mapping[str, Json] = field(default_factory=dict)
     result: Mapping[str, Json] | None = None
     """The document of a kind whose result is one, and its ``output``: where it stands, as the lock records it."""
     output: Output | None = None
     asked: Mapping[str, Asked] = field(default_factory=dict)
     """What the request of each fingerprint was, now and before, as far as it was written down."""
+    exact: bool = False
+    """It says what we would write of all this, and nothing else."""
     blocked: bool = False
     """No file that can be read and replaced: a folder, a link."""
 
@@ -71,19 +73,47 @@ def render(
 ) -> str:
     """The text of the metadata of ``entry``, made from ``wanted``. ``result``: a document, written where it is the
     one that ``entry`` stands for. ``asked``: earlier requests by fingerprint, written where its history has them."""
+    request, meta = _ordered(clean(dict(wanted.request))), _ordered(clean(dict(wanted.meta)))
+    return json.dumps(_document(entry, wanted.take, request, meta, result, asked), indent=2, ensure_ascii=False) + "\n"
+
+
+def _document(
+    entry: Entry, take: int, request: Any, meta: Any, result: Mapping[str, Json] | None, asked: Mapping[str, Asked]
+) -> dict[str, Any]:
     document: dict[str, Any] = {"format_version": FORMAT_VERSION, "spec": entry.key.path}
     if entry.key.variant:
         document["variant"] = entry.key.variant
-    document["take"] = wanted.take
-    document["request"] = _ordered(clean(dict(wanted.request)))
-    if wanted.meta:
-        document["meta"] = _ordered(clean(dict(wanted.meta)))
-    document.update(past_table(entry.present))
+    document["take"] = take
+    document["request"] = request
+    if meta:
+        document["meta"] = meta
+    document.update(past_table(entry))
     if entry.history:
         document["history"] = history_tables(entry.history, asked)
     if (held := kept(entry, result)) is not None:
         document["result"] = held
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return document
+
+
+def stale(wanted: Wanted, entry: Entry, before: MetadataFact | None) -> bool:
+    """Whether ``before`` says something else than ``render`` of these and of what it knows itself would say."""
+    return (
+        before is None
+        or not before.exact
+        or before.entry != entry
+        or before.take != wanted.take
+        or not _same(before.request, clean(dict(wanted.request)))
+        or not _same(before.meta, clean(dict(wanted.meta)))
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to JSON: to Python true is 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(item, other[key]) for key, item in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def history_tables(history: tuple[Past, ...], asked: Mapping[str, Asked]) -> list[dict[str, Any]]:
@@ -115,35 +145,35 @@ def _ordered(value: Json) -> Json:
     return value
 
 
-def digest(text: str) -> str:
-    """Of a metadata text; git may have given it CRLF."""
-    return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def read(text: str) -> MetadataFact:
     """What a metadata file says. Never raises: a file that does not read is stale, or not ours."""
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = _DECODER.decode(text)
     except (ValueError, RecursionError):
-        return MetadataFact(digest(text), ours=False)
+        return MetadataFact(ours=False)
     if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
-        return MetadataFact(digest(text), ours=False)
+        return MetadataFact(ours=False)
     try:
         entry = _entry(document)
     except LockFault:
-        return MetadataFact(digest(text), ours="spec" in document and "fingerprint" in document)
+        return MetadataFact(ours="spec" in document and "fingerprint" in document)
     asked = _asked(document)
     now = asked.get(entry.fingerprint)
+    take, request = (now.take, now.request) if now else (1, None)
+    meta = document.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
     result, output = _result(document.get("result"), path_of(entry.key))
+    written = _document(entry, take, request, meta, result, asked)
     return MetadataFact(
-        digest(text),
         ours=True,
         entry=entry,
-        take=now.take if now else 1,
-        request=now.request if now else None,
+        take=take,
+        request=request,
+        meta=meta,
         result=result,
         output=output,
         asked=asked,
+        exact=document == written and document["format_version"] is not True,
     )
 
 
@@ -153,7 +183,7 @@ def _asked(document: dict[str, Any]) -> dict[str, Asked]:
     for table in (*document.get("history", []), document):
         take, request = table.get("take"), table.get("request")
         if isinstance(request, dict) and _writable(request):
-            found[table["fingerprint"]] = Asked(take if isinstance(take, int) else 1, request)
+            found[table["fingerprint"]] = Asked(take if type(take) is int else 1, request)
     return found
 
 
@@ -167,7 +197,8 @@ def _result(value: object, path: str) -> tuple[dict[str, Json] | None, Output | 
 def _writable(value: dict[str, Json]) -> bool:
     """Whether we could write it again: no infinity (1e999), no half of a character, no thousand of levels."""
     try:
-        _ordered(clean(value))
+        if any(isinstance(item, dict | list) for item in value.values()):
+            _ordered(clean(value))
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return False
@@ -176,6 +207,9 @@ def _writable(value: dict[str, Json]) -> bool:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _entry(document: dict[str, Any]) -> Entry:

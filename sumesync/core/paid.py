@@ -43,6 +43,8 @@ class Paid:
     @property
     def latest(self) -> tuple[JobRecord, ...]:
         """The jobs of the last attempt: they decide what became of the request."""
+        if len(self.jobs) < 2:
+            return self.jobs
         last = max((job.attempt for job in self.jobs), default=0)
         return tuple(job for job in self.jobs if job.attempt == last)
 
@@ -52,7 +54,8 @@ class Paid:
 
     @property
     def completed(self) -> bool:
-        return bool(self.latest) and all(job.state in (JobState.COMPLETED, JobState.GONE) for job in self.latest)
+        latest = self.latest
+        return bool(latest) and all(job.state in (JobState.COMPLETED, JobState.GONE) for job in latest)
 
     @property
     def gone(self) -> bool:
@@ -120,7 +123,7 @@ def _add(found: dict[str, Paid], fingerprint: str, kind: str, jobs: Iterable[Job
     attempts = max([paid.attempts, *(job.attempt for job in merged.values())])
     real = (job for job in merged.values() if job.state is not JobState.VOID)
     ordered = tuple(sorted(real, key=lambda job: job.attempt))
-    found[fingerprint] = replace(paid, kind=paid.kind or kind, jobs=ordered, attempts=attempts)
+    found[fingerprint] = Paid(fingerprint, paid.kind or kind, ordered, paid.accepted, paid.unknown, attempts)
 
 
 def _add_submission(found: dict[str, Paid], submission: Submission) -> None:

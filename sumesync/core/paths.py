@@ -12,6 +12,11 @@ import unicodedata
 from typing import Final
 
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+# Most paths: of ASCII letters, digits and ._-, short, in no part hidden, reserved or ending in a dot.
+_PLAIN: Final = re.compile(
+    r"(?:(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|\Z))[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?(?:/(?!\Z)|\Z))+",
+    re.ASCII,
+)
 _FORBIDDEN: Final = frozenset('<>:"|?*\\')
 # Folders that are a tool's own: git runs what is in .git, GitHub what is in .github.
 _PROTECTED: Final = frozenset({".git", ".github", ".sume"})
@@ -51,6 +56,8 @@ def name_fault(name: str) -> str:
 
 def path_fault(path: str) -> str:
     """Why ``path`` (relative to the project) is not one that we would write; "" when it is."""
+    if len(path) <= _LONGEST and _PLAIN.fullmatch(path):
+        return ""  # what the rest comes to
     return next((fault for part in path.split("/") if (fault := name_fault(part))), "")
 
 
@@ -84,7 +91,16 @@ def parent(path: str) -> str:
 
 def folded(path: str) -> str:
     """``path`` as a file system that knows neither case nor Unicode forms sees it."""
+    if path.isascii():
+        return path.lower()  # what the rest comes to, and most paths are
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def suffix_of(path: str) -> str:
+    """As ``posixpath.splitext`` has it, in lower case: a name that only begins with dots has none."""
+    name = path.rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    return (dot + suffix).lower() if stem.strip(".") else ""
 
 
 def spec_stem(path: str) -> str:

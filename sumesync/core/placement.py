@@ -34,10 +34,6 @@ def beside_of(wanted: Wanted, index: int, suffix: str, job_id: str) -> str:
     return paths.under(wanted.folder, f"{stem_of(wanted, index)}.{for_name(job_id)}{suffix}")
 
 
-def suffix_of(path: str) -> str:
-    return posixpath.splitext(path)[1].lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Ours:
     """What we wrote, ever, as far as lock and ledger know: only such bytes may be replaced or removed.
@@ -89,10 +85,11 @@ def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
         blessed.update(output.sha256 for output in past.accepted)
         recorded.update(output.path for job in past.jobs for output in job.outputs)
         recorded.update(output.path for output in past.accepted)
+    known = written | blessed
     standing: dict[str, list[str]] = {}
     for path in sorted(observed.files):
         fact = observed.files[path]
-        if fact.kind is not FileKind.OTHER and fact.sha256 in written | blessed:
+        if fact.kind is not FileKind.OTHER and fact.sha256 in known:
             standing.setdefault(fact.sha256, []).append(path)
     places = {sha256: tuple(found) for sha256, found in standing.items()}
     return Ours(frozenset(written), frozenset(recorded), places, vouched, observed.committed)
@@ -110,7 +107,7 @@ def paths_of_interest(
     for variant in wanted:
         made = paid[variant.fingerprint].every_output if variant.fingerprint in paid else ()
         media = (output for output in made if not output.is_document)
-        found.update(target_of(variant, output.index, suffix_of(output.path)) for output in media)
+        found.update(target_of(variant, output.index, paths.suffix_of(output.path)) for output in media)
     return found
 
 
@@ -174,14 +171,15 @@ def _place(
 ) -> Placed:
     if output.is_document:
         return _place_document(wanted, output, mine, files, own)
-    if mine is not None:
+    if mine is not None and mine.path != output.path:
         output = replace(output, path=mine.path)  # another spec of the same request has it elsewhere
-    target = target_of(wanted, output.index, suffix_of(output.path))
+    target = target_of(wanted, output.index, paths.suffix_of(output.path))
     there = files.get(target)
     if _same(there, output):
         return Placed(output, target, Standing.HERE, target)
     recorded = files.get(mine.path) if mine else None
-    besides = {beside_of(wanted, output.index, suffix_of(output.path), job.id) for job in paid.jobs}
+    suffix = paths.suffix_of(output.path)
+    besides = {beside_of(wanted, output.index, suffix, job.id) for job in paid.jobs}
     if there is not None and output.path in besides and _same(recorded, output):
         return Placed(output, output.path, Standing.HERE, output.path)
     if mine is not None and recorded is not None and not own.owns(mine.path, recorded) and not _same(recorded, output):
@@ -202,7 +200,7 @@ def _same(fact: FileFact | None, output: Output) -> bool:
 
 def taken(wanted: Wanted, count: int, observed: Observed, own: Ours) -> tuple[str, ...]:
     """Media files that hold a stem of this variant and were never ours. Their bytes would be at risk."""
-    return tuple(path for path in in_place(wanted, count, observed) if _never_ours(path, observed, own))
+    return tuple([path for path in in_place(wanted, count, observed) if _never_ours(path, observed, own)])
 
 
 def _never_ours(path: str, observed: Observed, own: Ours) -> bool:
@@ -216,7 +214,8 @@ def in_place(wanted: Wanted, count: int, observed: Observed) -> tuple[str, ...]:
     """Media files that hold a stem of this variant."""
     stems = {paths.folded(stem_of(wanted, index)) for index in range(1, count + 1)}
     there = _by_stem(observed.names.get(wanted.folder, frozenset()))
-    return tuple(paths.under(wanted.folder, name) for name in sorted(n for stem in stems for n in there.get(stem, ())))
+    names = [name for stem in stems for name in there.get(stem, ())]
+    return tuple([paths.under(wanted.folder, name) for name in sorted(names)])
 
 
 @functools.lru_cache(maxsize=1024)

@@ -145,12 +145,22 @@ class _View:
         last = max(job.attempt for job in entry.jobs)
         if any(job.state is not JobState.COMPLETED for job in entry.jobs if job.attempt == last):
             return paid
-        return replace(paid, jobs=tuple(job for job in paid.jobs if job.id in named or job.attempt > last))
+        jobs = tuple([job for job in paid.jobs if job.id in named or job.attempt > last])
+        return paid if len(jobs) == len(paid.jobs) else replace(paid, jobs=jobs)
 
-    def places(self, wanted: Wanted, origin: EntryKey | None, blessed: bool = True) -> tuple[Placed, ...]:
-        entry = self.entry(wanted.key)
+    def seen(self, wanted: Wanted, origin: EntryKey | None) -> _Seen:
+        entry, known = self.entry(wanted.key), self.known(wanted)
         current = entry if _current(entry, wanted, self.policy) else None
-        return placement.place(wanted, self.known(wanted), current, origin, self.observed.files, self.own, blessed)
+        places = placement.place(wanted, known, current, origin, self.observed.files, self.own)
+        return _Seen(wanted, origin, entry, current is not None, known, places, self.outputs(wanted))
+
+    def places(self, seen: _Seen) -> tuple[Placed, ...]:
+        """Where its outputs stand, as far as the policy lets what a person accepted count."""
+        if not self.policy.restore_edited:
+            return seen.places
+        current = seen.entry if seen.current else None
+        files = self.observed.files
+        return placement.place(seen.wanted, seen.known, current, seen.origin, files, self.own, blessed=False)
 
     @property
     def unproven(self) -> frozenset[str]:
@@ -168,6 +178,20 @@ class _View:
         return 0 if kind.document else kind.outputs(wanted.request)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a variant by itself. ``current``: its entry in the lock is at its fingerprint and endpoint;
+    ``outputs``: how many media files it makes."""
+
+    wanted: Wanted
+    origin: EntryKey | None
+    entry: Entry | None
+    current: bool
+    known: Paid
+    places: tuple[Placed, ...]
+    outputs: int
+
+
 def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
     variants = view.project.wanted
     recorded: dict[str, set[EntryKey]] = {}
@@ -180,7 +204,7 @@ def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
         view.own,
         {wanted.key: wanted for wanted in variants},
         {wanted.key: view.outputs(wanted) for wanted in variants},
-        frozenset(place.target for action in actions for place in action.places),
+        frozenset([place.target for action in actions for place in action.places]),
         {path: frozenset(keys) for path, keys in recorded.items()},
     )
 
@@ -192,16 +216,18 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     needs = {wanted.key: chain.upstreams(wanted) for wanted in view.project.wanted}
     preferred = chain.with_upstreams(filter(first, needs), needs)
     variants = sorted(view.project.wanted, key=lambda w: (depths[w.key], w.key not in preferred, w.key))
-    problems = _problems(view, variants)
     origins = _origins(view, variants)
-    held = _held(view, variants, origins)
+    every = [view.seen(wanted, origins.get(wanted.key)) for wanted in variants]
+    problems = _problems(every)
+    held = _held(view, every)
     unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
     states: dict[EntryKey, ahead.Ahead] = {}
-    for wanted in variants:
-        situation = _situation(view, wanted, origins.get(wanted.key), held, unproven)
-        situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
+    for seen in every:
+        wanted = seen.wanted
+        twin = buyers.get(wanted.fingerprint)
+        situation = _situation(view, seen, problems.get(wanted.key, ()), twin, held, unproven)
         if needs[wanted.key]:
             waits, after = ahead.links(wanted, states, view.kinds[wanted.kind])
             situation = replace(situation, waits=waits, after=after)
@@ -215,40 +241,48 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
 
 def _situation(
     view: _View,
-    wanted: Wanted,
-    origin: EntryKey | None,
+    seen: _Seen,
+    problems: tuple[Problem, ...],
+    twin: EntryKey | None,
     held: Mapping[str, frozenset[EntryKey]],
     unproven: frozenset[str],
 ) -> Situation:
-    entry = view.entry(wanted.key)
-    known = view.known(wanted)
-    current = _current(entry, wanted, view.policy)
-    before = view.observed.metadata.get(metadata.path_of(wanted.key))
-    achieved = current and (known.completed or bool(known.accepted))
+    wanted, entry, known = seen.wanted, seen.entry, seen.known
+    kind, described = view.kinds[wanted.kind], metadata.path_of(wanted.key)
+    before = view.observed.metadata.get(described)
+    achieved = seen.current and (known.completed or bool(known.accepted))
     edited = placement.edited(_shown(entry), view.observed, view.own) if entry else ()
-    taken = placement.taken(wanted, view.outputs(wanted), view.observed, view.own)
-    places = view.places(wanted, origin, blessed=not view.policy.restore_edited)
-    sources = {place.source for place in places if place.source}
+    taken = placement.taken(wanted, seen.outputs, view.observed, view.own)
+    places = view.places(seen)
+    foreign = before is not None and (before.blocked or (entry is None and not before.ours))
     return Situation(
         wanted=wanted,
         policy=view.policy,
         paid=known,
+        problems=problems,
         sender=_sender(known, view.state.sending),
         entry=entry,
-        origin=origin,
+        origin=seen.origin,
         places=places,
-        held=frozenset(path for path in sources if held.get(path, frozenset()) - {wanted.key}),
-        taken=tuple(path for path in taken if path not in edited or _is_no_file(view, path)),
+        held=frozenset([place.source for place in places if place.source and _others(held, place.source, wanted.key)]),
+        taken=tuple([path for path in taken if path not in edited or _is_no_file(view, path)]),
+        unrecorded=_unrecorded(wanted, known, before, view.policy),
+        # A file of an entry is only stale.
+        foreign_metadata=described if foreign else "",
         edited=edited,
         unproven=unproven,
-        unrecorded=_unrecorded(wanted, known, before, view.policy),
-        foreign_metadata=_foreign_metadata(wanted, entry, before),
-        changes=() if current else changes(wanted, before) if _tells(before, entry) else (),
-        metadata_stale=achieved and entry is not None and _stale(wanted, entry, before),
-        jobs=view.kinds[wanted.kind].jobs(wanted.request),
-        document=view.kinds[wanted.kind].document,
-        search=view.kinds[wanted.kind].free,
+        twin=twin,
+        changes=() if seen.current else changes(wanted, before) if _tells(before, entry) else (),
+        metadata_stale=achieved and entry is not None and metadata.stale(wanted, entry, before),
+        jobs=kind.jobs(wanted.request),
+        document=kind.document,
+        search=kind.free,
     )
+
+
+def _others(held: Mapping[str, frozenset[EntryKey]], path: str, key: EntryKey) -> bool:
+    """Whether a variant other than ``key`` has its output at ``path``."""
+    return bool(held.get(path, frozenset()) - {key})
 
 
 def _current(entry: Entry | None, wanted: Wanted, policy: Policy) -> bool:
@@ -264,12 +298,6 @@ def _is_no_file(view: _View, path: str) -> bool:
 def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
     """Whether the metadata speak of what the lock has: else "from what" would be a guess."""
     return bool(before and before.entry and entry and before.entry.fingerprint == entry.fingerprint)
-
-
-def _stale(wanted: Wanted, entry: Entry, before: metadata.MetadataFact | None) -> bool:
-    return before is None or before.digest != metadata.digest(
-        metadata.render(wanted, entry, before.result, before.asked)
-    )
 
 
 def _shown(entry: Entry) -> tuple[Output, ...]:
@@ -288,15 +316,9 @@ def _unrecorded(wanted: Wanted, known: Paid, before: metadata.MetadataFact | Non
     )
 
 
-def _foreign_metadata(wanted: Wanted, entry: Entry | None, before: metadata.MetadataFact | None) -> str:
-    """What stands in the place of the metadata and may not be replaced. A file of an entry is only stale."""
-    foreign = before is not None and (before.blocked or (entry is None and not before.ours))
-    return metadata.path_of(wanted.key) if foreign else ""
-
-
-def _problems(view: _View, variants: list[Wanted]) -> dict[EntryKey, tuple[Problem, ...]]:
+def _problems(every: list[_Seen]) -> dict[EntryKey, tuple[Problem, ...]]:
     """Valid specs that clash with each other: both are told."""
-    counts = {wanted.key: view.outputs(wanted) for wanted in variants}
+    variants, counts = [seen.wanted for seen in every], {seen.wanted.key: seen.outputs for seen in every}
     return {
         key: (
             Problem(
@@ -326,15 +348,13 @@ def _action_of_broken(view: _View, path: str, problems: tuple[Problem, ...]) -> 
     return Action(Verb.INVALID, key, entry.kind if entry else "", reason, problems=problems)
 
 
-def _held(
-    view: _View, variants: Iterable[Wanted], origins: Mapping[EntryKey, EntryKey]
-) -> dict[str, frozenset[EntryKey]]:
+def _held(view: _View, every: Iterable[_Seen]) -> dict[str, frozenset[EntryKey]]:
     """Paths where a variant's output is wanted and stands: nobody may move it away."""
     held: dict[str, frozenset[EntryKey]] = {}
-    for wanted in variants:
-        for place in view.places(wanted, origins.get(wanted.key)):
+    for seen in every:
+        for place in seen.places:
             if place.standing is Standing.HERE:
-                held[place.target] = held.get(place.target, frozenset()) | {wanted.key}
+                held[place.target] = held.get(place.target, frozenset()) | {seen.wanted.key}
     for key, entry in view.state.lock.entries.items():
         for output in entry.outputs if key.path in view.project.left_alone else ():
             held[output.path] = held.get(output.path, frozenset()) | {key}

@@ -53,6 +53,8 @@ def _visible(char: str) -> str:
 
 def without_queries(text: str) -> str:
     """``text`` with the query, fragment and user part of every URL in it taken off: they hold signatures."""
+    if "/" not in text and "?" not in text:
+        return text  # each of the three needs one of these
     return _USERINFO.sub(r"\1", _BARE_QUERY.sub("", _URL.sub(r"\1", text)))
 
 

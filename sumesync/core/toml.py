@@ -35,7 +35,8 @@ def decode(path: str, data: bytes, limit: int = MAX_BYTES) -> str:
 
 def parse(path: str, text: str) -> dict[str, Any]:
     """The document. Raises TomlFault for what is not TOML 1.0 or nested beyond ``MAX_DEPTH``."""
-    if marker := re.search(r"^(<{7}|>{7})( |$)", text, re.MULTILINE):
+    torn = "<<<<<<<" in text or ">>>>>>>" in text
+    if torn and (marker := re.search(r"^(<{7}|>{7})( |$)", text, re.MULTILINE)):
         line = text.count("\n", 0, marker.start()) + 1
         raise TomlFault(Problem(path, "a merge conflict marker", "finish the merge in this file", line, 1))
     try:

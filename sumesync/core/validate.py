@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sumesync.core.locate import Locator
+from sumesync.core.proof import Proof, prove
 from sumesync.core.text import printable, suggest
 from sumesync.errors import Problem
 from sumesync.model import Pointer
@@ -91,11 +92,11 @@ def unknown_fields(
     table: Mapping[str, Any], known: Iterable[str], of: str, base: Pointer = (), hint: str = ""
 ) -> Iterator[Finding]:
     """Every key of ``table`` that is not in ``known``. A typo must not cost money."""
-    names = sorted(known)
+    names = frozenset(known)
     for key in table:
         if key not in names and key not in IDENTITY_FIELDS:
             what = f"{printable(key, 60)} is not a field of {of}"
-            yield Finding((*base, key), what, suggest(key, names) or hint)
+            yield Finding((*base, key), what, suggest(key, sorted(names)) or hint)
 
 
 class Rules:
@@ -111,9 +112,15 @@ class Rules:
         validator: Validator = Draft202012Validator(dict(self._schema))
         return validator
 
+    @cached_property
+    def proof(self) -> Proof:
+        return prove(dict(self._schema), self._schema)
+
 
 def by_schema(value: Any, rules: Rules, base: Pointer = ()) -> Iterator[Finding]:
     """Every violation of ``rules``, unknown fields excepted (``unknown_fields`` tells them better)."""
+    if rules.proof(value):
+        return
     seen = set()
     for error in rules.validator.iter_errors(value):
         if error.validator in ("unevaluatedProperties", "additionalProperties", "oneOf"):
@@ -232,13 +239,13 @@ def forbidden(value: Any, pointer: Pointer = ()) -> Iterator[Finding]:
     """Identity fields and API keys, anywhere in a committed file."""
     if isinstance(value, dict):
         for key, item in value.items():
-            here = (*pointer, key)
             if key in IDENTITY_FIELDS or (key in _OWNER_FIELDS and pointer[:1] != ("meta",)):
+                here = (*pointer, key)
                 yield Finding(here, f"{dotted(here)} has no place in a project", _identity_hint(key))
-            elif _KEY_VALUE.search(key):
+            elif holds_key(key):
                 yield Finding(pointer, "an API key as a name", KEY_HINT)
-            else:
-                yield from forbidden(item, here)
+            elif isinstance(item, dict | list) or (isinstance(item, str) and holds_key(item)):
+                yield from forbidden(item, (*pointer, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from forbidden(item, (*pointer, index))
@@ -248,7 +255,7 @@ def forbidden(value: Any, pointer: Pointer = ()) -> Iterator[Finding]:
 
 def holds_key(text: str) -> bool:
     """Whether ``text`` has something in it that looks like an API key of Sume."""
-    return _KEY_VALUE.search(text) is not None
+    return "sume_" in text and _KEY_VALUE.search(text) is not None
 
 
 def _identity_hint(key: str) -> str:
@@ -261,7 +268,8 @@ def not_json(value: Any, pointer: Pointer) -> Iterator[Finding]:
     """Values that TOML has and JSON has not."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from not_json(item, (*pointer, key))
+            if not isinstance(item, str | int):
+                yield from not_json(item, (*pointer, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from not_json(item, (*pointer, index))

@@ -27,18 +27,21 @@ Hashed = tuple[FileFact, MediaType | None, str]
 """What a file is; the media type that its first bytes tell; and what they look like."""
 
 
-def read(full: Path) -> Hashed:
+def read(full: str) -> Hashed:
     """By its bytes. Of a git-lfs pointer what it names."""
     digest = hashlib.sha256()
     size = 0
     head = b""
-    with open(full, "rb") as file:
-        while chunk := file.read(_CHUNK):
+    descriptor = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | atomic.BINARY)
+    try:
+        while chunk := os.read(descriptor, _CHUNK):
             if size == 0 and (pointer := lfs_pointer(chunk)):
                 return FileFact(FileKind.POINTER, *pointer), None, ""
             head = head or chunk[: media.HEAD_BYTES]
             digest.update(chunk)
             size += len(chunk)
+    finally:
+        os.close(descriptor)
     return FileFact(FileKind.FILE, digest.hexdigest(), size), media.sniff(head), media.describe(head)
 
 
@@ -51,7 +54,7 @@ class Hashes:
         self._known = _load(folder / NAME) if folder else {}
         self._kept: dict[str, list[Any]] = {}
 
-    def of(self, full: Path, path: str, status: os.stat_result) -> Hashed:
+    def of(self, full: str, path: str, status: os.stat_result) -> Hashed:
         """What stands at ``full``, which the project calls ``path`` and of which ``status`` was just told. Raises
         OSError."""
         sign = list(signs.of(status))

@@ -37,7 +37,7 @@ class LocalJournal:
         return self._read(path) if path.exists() else None
 
     def write(self, submission: Submission) -> None:
-        table = {"format_version": FORMAT, **asdict(submission)}
+        table = {"format_version": FORMAT, **asdict(submission), "entry": submission.entry._asdict()}
         atomic.write(self._path(submission.key), (json.dumps(table, indent=1) + "\n").encode())
 
     def clear(self, key: str) -> None:

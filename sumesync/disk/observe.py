@@ -14,13 +14,13 @@ from sumesync.core.action import Observed
 from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.paths import MEDIA_SUFFIXES
-from sumesync.core.placement import documents, paths_of_interest, suffix_of
+from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
+from sumesync.core.placement import documents, paths_of_interest
 from sumesync.core.plan import Project, State
 from sumesync.core.text import printable
 from sumesync.disk import atomic, git
 from sumesync.disk.hashes import Hashes
-from sumesync.disk.project import Home, inside, read_bytes
+from sumesync.disk.project import Home, inside, reached, read_bytes
 from sumesync.errors import LocalStateError
 from sumesync.model import FileFact, FileKind
 
@@ -35,17 +35,19 @@ def observe(root: Path, project: Project, state: State, endpoint: str, hashes: H
     asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
-    files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes)) is not None}
+    proved: set[str] = set()
+    files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes, proved)) is not None}
     described = {metadata.path_of(wanted.key) for wanted in project.wanted}
     described |= {metadata.path_of(key) for key in state.lock.entries}
-    found = {path: known for path in sorted(described) if (known := read_metadata(root, path)) is not None}
+    found = {path: known for path in sorted(described) if (known := read_metadata(root, path, proved)) is not None}
     return Observed(files | documents(found), names, found, looked_at=frozenset(asked | described))
 
 
-def look(root: Path, path: str, hashes: Hashes = HASHES) -> FileFact | None:
-    """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours."""
+def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None = None) -> FileFact | None:
+    """What stands at ``path``; None when nothing does. Links and folders are OTHER: never ours. ``proved``: as of
+    ``reached``."""
     try:
-        full = inside(root, path)
+        full = str(inside(root, path)) if proved is None else reached(root, path, proved)
         status = os.lstat(full)
     except FileNotFoundError:
         return None
@@ -55,7 +57,7 @@ def look(root: Path, path: str, hashes: Hashes = HASHES) -> FileFact | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
-    with atomic.explained("read", full):
+    with atomic.explained("read", Path(full)):
         return hashes.of(full, path, status)[0]
 
 
@@ -68,7 +70,7 @@ def look_input(root: Path, path: str, hashes: Hashes = HASHES) -> InputFile:
             return InputFile(fault=f"{printable(path)} is not a file")
         if status.st_size > MOST_BYTES:
             return InputFile(size=status.st_size)
-        fact, media_type, looks = hashes.of(full, path, status)
+        fact, media_type, looks = hashes.of(str(full), path, status)
     except LocalStateError as error:
         return InputFile(fault=error.what, hint=error.hint)
     except FileNotFoundError:
@@ -116,11 +118,12 @@ def names_in(root: Path, folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def read_metadata(root: Path, path: str) -> MetadataFact | None:
-    """A metadata file; None when there is none. One that cannot be read is not ours."""
-    data = read_bytes(root, path, metadata.MAX_BYTES)
+def read_metadata(root: Path, path: str, proved: set[str] | None = None) -> MetadataFact | None:
+    """A metadata file; None when there is none. One that cannot be read is not ours. ``proved``: as of
+    ``quick_bytes``."""
+    data = read_bytes(root, path, metadata.MAX_BYTES, proved)
     if isinstance(data, str):
-        return MetadataFact("", ours=False, blocked=True) if os.path.lexists(root / path) else None
+        return MetadataFact(ours=False, blocked=True) if os.path.lexists(root / path) else None
     return metadata.read(data.decode("utf-8", "replace"))
 
 

@@ -17,6 +17,8 @@ from sumesync.disk import asking, atomic, git, signs
 from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.model import SANDBOX, SUME
 
+# Where a system cannot refuse to follow a link in opening, each file is looked at first.
+_NO_LINKS = (os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY) if hasattr(os, "O_NOFOLLOW") else 0
 _STATE = "sumesync"
 
 
@@ -122,7 +124,7 @@ def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project
 
 def _is_there(root: Path, path: str) -> bool:
     try:
-        mode = os.lstat(root / path).st_mode
+        mode = os.lstat(f"{root}/{path}").st_mode
     except OSError:
         return False
     return not stat.S_ISDIR(mode)
@@ -147,7 +149,8 @@ def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in path.split("/")[:-1])
+    hidden = path.startswith(".") or "/." in path  # of its folders, or of itself alone
+    return hidden and any(part.startswith(".") for part in path.split("/")[:-1])
 
 
 def nested(root: Path, folder: str, known: dict[str, bool]) -> bool:
@@ -165,9 +168,12 @@ def read_settings(home_: Home, schemas: Schemas) -> tuple[Config, tuple[Problem,
     return read_config(paths.CONFIG_NAME, data, schemas)
 
 
-def read_bytes(root: Path, path: str, limit: int) -> bytes | str:
-    """The bytes of a file of the project, or why not. Links are not followed, at any step of the path."""
+def read_bytes(root: Path, path: str, limit: int, proved: set[str] | None = None) -> bytes | str:
+    """The bytes of a file of the project, or why not. Links are not followed, at any step of the path. ``proved``: as
+    of ``quick_bytes``."""
     try:
+        if proved is not None and (quick := quick_bytes(root, path, limit, proved)) is not None:
+            return quick
         full = inside(root, path)
         with open(full, "rb", opener=_no_links) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -180,6 +186,44 @@ def read_bytes(root: Path, path: str, limit: int) -> bytes | str:
     except (OSError, ValueError) as error:
         return f"{printable(path)} cannot be read: {getattr(error, 'strerror', None) or error}"
     return f"{printable(path)} has more than {limit:,} bytes" if len(data) > limit else data
+
+
+def quick_bytes(root: Path, path: str, limit: int, proved: set[str]) -> bytes | None:
+    """What ``read_bytes`` reads, for a look at thousands of files: a third of its time. Raises FileNotFoundError where
+    nothing is; None for all that is out of the ordinary, which the slow way tells of. ``proved``: as of ``reached``."""
+    if not _NO_LINKS:
+        return None
+    try:
+        descriptor = os.open(reached(root, path, proved), os.O_RDONLY | _NO_LINKS)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, LocalStateError):
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            return None
+        data = os.read(descriptor, status.st_size + 1)
+        return data if len(data) == status.st_size else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def reached(root: Path, path: str, proved: set[str]) -> str:
+    """``path`` below ``root``, with no link among its folders; of itself nothing is said. Raises LocalStateError.
+
+    ``proved`` remembers, for one look at thousands of files, the folders that were found to be so.
+    """
+    folder, _, name = path.rpartition("/")
+    if name in ("", ".", ".."):
+        raise LocalStateError(f"{printable(path)} is not a path in the project")
+    if folder not in proved:
+        if folder:
+            inside(root, folder)
+        proved.add(folder)
+    return f"{root}/{path}"
 
 
 def open_file(root: Path, path: str) -> BinaryIO:

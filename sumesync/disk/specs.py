@@ -35,16 +35,18 @@ def read_project(
 ) -> Project:
     """All specs, those of ``found``, resolved. ``problems`` are those of the settings. ``instead``: what specs would
     say."""
-    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path)) for path in found}
+    proved: set[str] = set()
+    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in found}
     documents = [document for document in opened.values() if isinstance(document, Document)]
     named = _named(home, documents, hashes)
     drafts: list[Draft] = []
     folders: set[str] = set()
+    reachable: set[str] = set()
     wrong = [problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
     for document in documents:
         result = resolve(document, config, schemas, named)
         folders.update(draft.wanted.folder for draft in _drafts(result))
-        trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result))
+        trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result), reachable)
         drafts += () if trouble else _drafts(result)
         wrong += trouble
     spec_paths = frozenset(found)
@@ -62,9 +64,9 @@ def _problems(result: tuple[Draft, ...] | tuple[Problem, ...]) -> Iterable[Probl
 
 
 def _open_spec(
-    root: Path, path: str, config: Config, schemas: Schemas, instead: bytes | None
+    root: Path, path: str, config: Config, schemas: Schemas, instead: bytes | None, proved: set[str]
 ) -> Document | tuple[Problem, ...]:
-    data = read_bytes(root, path, toml.MAX_BYTES) if instead is None else instead
+    data = read_bytes(root, path, toml.MAX_BYTES, proved) if instead is None else instead
     return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data, config, schemas)
 
 
@@ -106,11 +108,14 @@ def _input(root: Path, path: str, hidden: frozenset[str], hashes: Hashes) -> Inp
     return look_input(root, path, hashes)
 
 
-def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...]) -> tuple[Problem, ...]:
-    """What a path says is judged in ``core``; where it leads is for the disk to tell."""
+def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...], reachable: set[str]) -> tuple[Problem, ...]:
+    """What a path says is judged in ``core``; where it leads is for the disk to tell. ``reachable``: the folders of
+    this look that are."""
     for folder in dict.fromkeys(draft.wanted.folder for draft in drafts):
-        if folder and (trouble := _unreachable_folder(root, document, folder)):
-            return trouble
+        if folder and folder not in reachable:
+            if trouble := _unreachable_folder(root, document, folder):
+                return trouble
+            reachable.add(folder)
     return ()
 
 

@@ -61,12 +61,12 @@ DOCUMENTS = st.dictionaries(
         ({"entries": [REEL_DONE], "documents": {"reel.sume.json": None}, "store": "none"}, Verb.FETCH, Why.MISSING),
         ({"entries": [REEL_DONE], "documents": {"reel.sume.json": document(REEL, REEL_DONE)}}, Verb.FETCH, Why.MISSING),
         (
-            {"entries": [REEL_DONE], "documents": {"reel.sume.json": metadata.MetadataFact("x", ours=False)}},
+            {"entries": [REEL_DONE], "documents": {"reel.sume.json": metadata.MetadataFact(ours=False)}},
             Verb.FETCH,
             Why.MISSING,
         ),
         (
-            {"entries": [REEL_DONE], "documents": {"reel.sume.json": metadata.MetadataFact("", False, blocked=True)}},
+            {"entries": [REEL_DONE], "documents": {"reel.sume.json": metadata.MetadataFact(False, blocked=True)}},
             Verb.INVALID,
             Why.TAKEN,
         ),
@@ -144,7 +144,7 @@ def test_the_picture_that_an_analysis_leaves_behind_is_told() -> None:
         (CLIPS, {"entries": [CLIPS_DONE], "store": "none"}, Verb.FETCH, Why.MISSING),
         (CHANGED_CLIPS, {"entries": [CLIPS_DONE], "documents": HAS_SCENES}, Verb.FETCH, Why.CHANGED),
         (CLIPS, {"entries": [replace(CLIPS_DONE, endpoint=SANDBOX)], "documents": HAS_SCENES}, Verb.FETCH, Why.NEW),
-        (CLIPS, {"documents": {"clips.sume.json": metadata.MetadataFact("x", False)}}, Verb.INVALID, Why.TAKEN),
+        (CLIPS, {"documents": {"clips.sume.json": metadata.MetadataFact(False)}}, Verb.INVALID, Why.TAKEN),
         # Only a lock that somebody wrote by hand says such a thing.
         (CLIPS, {"entries": [entry(CLIPS, job("search-1", JobState.ACCEPTED))]}, Verb.FETCH, Why.MISSING),
         (CLIPS, {"entries": [entry(CLIPS, job("search-1", JobState.FAILED))]}, Verb.FETCH, Why.MISSING),

@@ -185,8 +185,21 @@ def test_kind_and_take_are_part_of_it() -> None:
     assert len(found) == 6
 
 
-@given(requests)
-@settings(max_examples=examples(100))
+simple = st.recursive(
+    st.text()
+    | st.text(string.printable + "\x00\x1b\x7f\u2028\U0001f600")
+    | st.booleans()
+    | st.none()
+    | st.integers(-3, 2**54),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(string.printable, max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(requests | st.dictionaries(st.text(string.printable, max_size=4), simple, max_size=4))
+@settings(max_examples=examples(300))
 def test_it_is_the_digest_of_rfc_8785(request_: Any) -> None:
     value = {"kind": "image", "request": identity(request_), "take": 1}
     assert fingerprint("image", request_) == "v1:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from sumesync.core import metadata
 from sumesync.core.action import Change
 from sumesync.core.changes import changes
 from sumesync.disk import schemas
-from sumesync.model import Entry, EntryKey
+from sumesync.model import Entry, EntryKey, JobState, Wanted
 from tests.builders import document, entry, examples, job, past, wanted
 from tests.core.strategies import entries
 from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_JOB, RED, RED_DONE, TEASER, TEASER_DONE
@@ -106,10 +107,87 @@ def test_urls_stand_without_what_signs_them() -> None:
     }
 
 
-def test_the_digest_does_not_see_what_git_does_to_line_ends() -> None:
-    text = metadata.render(HERO, HERO_DONE)
-    assert metadata.digest(text.replace("\n", "\r\n")) == metadata.digest(text)
-    assert metadata.digest(text + " ") != metadata.digest(text)
+def _with_all() -> tuple[Wanted, Entry, str]:
+    """Metadata with every part that they can have, but a document."""
+    spec = replace(
+        RED, meta={"tags": ["spring"], "done": True}, request={**RED.request, "seed": 1, "list": [1, {"a": 2}]}
+    )
+    its = entry(spec, HERO_JOB, job("j", JobState.COMPLETED, attempt=2), history=(past(HERO, HERO_FAILED),))
+    return spec, its, metadata.render(spec, its, None, {HERO.fingerprint: metadata.Asked(1, HERO.request)})
+
+
+@given(
+    entries,
+    st.integers(1, 9),
+    st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=5) | st.booleans()),
+)
+@settings(max_examples=examples(80))
+def test_what_we_wrote_is_never_stale_however_it_is_laid_out(its: Entry, take: int, meta: dict[str, Any]) -> None:
+    spec = replace(HERO, key=its.key, take=take, meta=meta)
+    text = metadata.render(spec, its, None, metadata.read(metadata.render(spec, its)).asked)
+    for laid_out in (text, text.replace("\n", "\r\n"), json.dumps(json.loads(text), sort_keys=True)):
+        assert not metadata.stale(spec, its, metadata.read(laid_out))
+    assert metadata.stale(replace(spec, take=take + 1), its, metadata.read(text))
+    assert metadata.stale(replace(spec, meta={**meta, "more": 1}), its, metadata.read(text))
+    assert metadata.stale(spec, replace(its, kind=its.kind + "x"), metadata.read(text))
+
+
+def _places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield (*here, name)
+        yield from _places(item, (*here, name))
+
+
+def _put(value: Any, place: tuple[Any, ...], change: Callable[[Any], Any]) -> None:
+    for name in place[:-1]:
+        value = value[name]
+    if place:
+        value[place[-1]] = change(value[place[-1]])
+    else:
+        change(value)
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)  # the same to Python, not to JSON
+    return value + 1 if isinstance(value, int) else [value]
+
+
+# Of what was asked for earlier nobody else knows: what it says of that stays.
+EARLIER = {("history", 0, "take"), ("history", 0, "request")}
+PLACES = [place for place in _places(json.loads(_with_all()[2])) if place[:3] not in EARLIER]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+def test_whatever_else_it_says_is_stale(place: tuple[Any, ...]) -> None:
+    spec, its, text = _with_all()
+    for change in (_another, lambda _: None, lambda value: {**value, "x": 1} if isinstance(value, dict) else {}):
+        said = json.loads(text)
+        _put(said, place, change)
+        assert metadata.stale(spec, its, metadata.read(json.dumps(said)))
+    less = json.loads(text)
+    _put(less, place[:-1], lambda value: _without(value, place[-1]))
+    assert metadata.stale(spec, its, metadata.read(json.dumps(less)))
+
+
+def _without(value: Any, name: Any) -> Any:
+    del value[name]
+    return value
+
+
+def test_a_document_that_the_entry_does_not_stand_for_is_stale() -> None:
+    text = json.loads(metadata.render(HERO, HERO_DONE))
+    assert metadata.stale(HERO, HERO_DONE, metadata.read(json.dumps({**text, "result": {"a": 1}})))
+
+
+def test_a_query_in_an_earlier_request_is_stale() -> None:
+    """We would write it without."""
+    spec, its, text = _with_all()
+    signed = json.loads(text)
+    signed["history"][0]["request"]["prompt"] = SIGNED
+    assert metadata.stale(spec, its, metadata.read(json.dumps(signed)))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +267,7 @@ def test_another_signature_of_one_url_is_no_change() -> None:
 
 def test_without_metadata_nothing_is_guessed() -> None:
     assert changes(RED, None) == ()
-    assert changes(RED, metadata.MetadataFact("x", ours=False)) == ()
+    assert changes(RED, metadata.MetadataFact(ours=False)) == ()
 
 
 def test_history_is_in_it() -> None:
@@ -211,19 +289,15 @@ TOLD = json.loads(metadata.render(HERO, HERO_DONE))
         (json.dumps({"format_version": 1, "fingerprint": TOLD["fingerprint"]}), False),
     ],
 )
-def test_what_does_not_read_has_a_digest_all_the_same(text: str, ours: bool) -> None:
+def test_what_does_not_read_may_be_ours_all_the_same(text: str, ours: bool) -> None:
     found = metadata.read(text)
-    assert (found.digest, found.ours, found.entry) == (metadata.digest(text), ours, None)
+    assert (found.ours, found.entry) == (ours, None)
+    assert metadata.stale(HERO, HERO_DONE, found)
 
 
 @pytest.mark.parametrize("variant", ["a/b", "../x", "..", "a\\b", "con", 1, None])
 def test_a_variant_that_is_no_plain_name_is_refused(variant: object) -> None:
     assert metadata.read(json.dumps({**TOLD, "variant": variant})).entry is None
-
-
-def test_what_reads_has_the_digest_of_its_text() -> None:
-    text = metadata.render(HERO, HERO_DONE)
-    assert metadata.read(text).digest == metadata.digest(text) == metadata.digest(text.replace("\n", "\r\n"))
 
 
 def test_the_prompt_is_first_and_the_rest_by_name_at_every_depth() -> None:

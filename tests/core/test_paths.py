@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.paths import folded, join, name_fault, parent, path_fault, spec_stem, under
+from sumesync.core.paths import folded, join, name_fault, parent, path_fault, spec_stem, suffix_of, under
 from tests.builders import examples
 
 GOOD_NAMES = [
@@ -54,6 +55,29 @@ BAD_NAMES = [
     ("GIT~1", "a folder of git, GitHub or sumesync itself"),
     ("git~12", "a folder of git, GitHub or sumesync itself"),
 ]
+
+
+LETTERS = "aAnNuUxXcCoOmMlLpPrR1¹/._-~$ é\u212a\u017f\n"
+
+
+@given(
+    st.text(LETTERS, max_size=12)
+    | st.lists(st.sampled_from([*GOOD_NAMES, *(name for name, _ in BAD_NAMES)])).map("/".join)
+)
+@settings(max_examples=examples(300))
+def test_a_path_is_as_good_as_the_worst_of_its_names(path: str) -> None:
+    assert path_fault(path) == next((fault for name in path.split("/") if (fault := name_fault(name))), "")
+
+
+@given(st.text("aA./é", max_size=8))
+@settings(max_examples=examples(200))
+def test_what_a_name_ends_in(path: str) -> None:
+    assert suffix_of(path) == posixpath.splitext(path)[1].lower()
+
+
+@given(st.text(max_size=8))
+def test_ascii_folds_like_everything_else(path: str) -> None:
+    assert folded(path) == unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES)

@@ -1050,7 +1050,7 @@ ROWS = [
     Row("a stranger's file in another folder", {"files": {"hero.png": FOREIGN}}, Verb.CREATE, Why.NEW, pays=1),
     Row(
         "a stranger's file where the metadata would stand",
-        {"documents": {"launch/hero.sume.json": MetadataFact("x", ours=False)}},
+        {"documents": {"launch/hero.sume.json": MetadataFact(ours=False)}},
         Verb.INVALID,
         Why.TAKEN,
     ),

@@ -18,7 +18,8 @@ from sumesync.core import metadata, paths
 from sumesync.core.action import Observed, Plan, Policy, Standing, Verb, Why
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
-from sumesync.core.placement import ours, paths_of_interest, stem_of, suffix_of
+from sumesync.core.paths import suffix_of
+from sumesync.core.placement import ours, paths_of_interest, stem_of
 from sumesync.core.plan import Project, State, only, plan
 from sumesync.errors import Exit, Problem
 from sumesync.model import (
@@ -195,7 +196,7 @@ def _seen(
     for spec in project.wanted:
         its, paper = state.lock.entries.get(spec.key), papers[spec.key.path]
         if paper == 1:
-            documents[metadata.path_of(spec.key)] = MetadataFact("x", ours=False)
+            documents[metadata.path_of(spec.key)] = MetadataFact(ours=False)
         elif paper > 1 and its is not None:
             documents[metadata.path_of(spec.key)] = metadata.read(metadata.render(spec, its))
     return Observed({path: fact for path, fact in files.items() if path in asked}, names, documents)

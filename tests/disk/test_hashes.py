@@ -28,16 +28,16 @@ def cache(tmp_path: Path) -> Path:
 def reads(root: Path, cache: Path, name: str, began: int | None = LATER) -> bool:
     """Whether a look reads the bytes of ``name``; what it says is checked."""
     known, real = Hashes(cache, began), hashes.read
-    asked: list[Path] = []
+    asked: list[str] = []
 
-    def noted(full: Path) -> hashes.Hashed:
+    def noted(full: str) -> hashes.Hashed:
         asked.append(full)
         return real(full)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashes, "read", noted)
-        fact, media_type, looks = known.of(root / name, name, os.lstat(root / name))
-    assert (fact, media_type, looks) == hashes.read(root / name)
+        fact, media_type, looks = known.of(str(root / name), name, os.lstat(root / name))
+    assert (fact, media_type, looks) == hashes.read(str(root / name))
     known.keep()
     return bool(asked)
 

@@ -28,6 +28,30 @@ def test_what_is_written_reads_back(tmp_path: Path, each: Submission) -> None:
     assert LocalJournal(tmp_path).list() == (each,)
 
 
+def test_the_file_is_pinned(tmp_path: Path) -> None:
+    """Another version's run may have to settle it."""
+    tall = replace(ACCEPTED, entry=EntryKey("launch/teaser.sume.toml", "tall"))
+    LocalJournal(tmp_path).write(tall)
+    (path,) = (tmp_path / "journal").iterdir()
+    assert json.loads(path.read_text()) == {
+        "format_version": 1,
+        "key": tall.key,
+        "step": "accepted",
+        "origin": tall.origin,
+        "route": tall.route,
+        "kind": tall.kind,
+        "entry": {"path": "launch/teaser.sume.toml", "variant": "tall"},
+        "fingerprint": tall.fingerprint,
+        "attempt": tall.attempt,
+        "body_sha256": tall.body_sha256,
+        "lineage": tall.lineage,
+        "workspace": "sha256:w",
+        "sent_at": tall.sent_at,
+        "job_ids": ["job_1", "job_2"],
+        "detail": "Straße\n☕",
+    }
+
+
 def test_a_step_replaces_the_one_before(tmp_path: Path) -> None:
     journal = LocalJournal(tmp_path)
     for step in (Step.INTENT, Step.SENDING, Step.UNKNOWN):

@@ -9,7 +9,8 @@ import pytest
 
 from sumesync.core import metadata
 from sumesync.core.plan import Project, State
-from sumesync.disk.observe import find_metadata, look, names_in, observe, read_metadata
+from sumesync.disk import observe as observing
+from sumesync.disk.observe import find_metadata, names_in, observe, read_metadata
 from sumesync.errors import LocalStateError
 from sumesync.model import SUME, FileFact, FileKind
 from tests.builders import OTHER, fact, file, lock, sha
@@ -17,6 +18,13 @@ from tests.values import HERO, HERO_DONE, TEASER, TEASER_DONE, TEASER_JOB
 
 OID = sha("the hero")
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 8\n"
+
+
+def look(root: Path, path: str) -> FileFact | None:
+    """Both ways of looking, which must say the same."""
+    found = observing.look(root, path)
+    assert observing.look(root, path, proved=set()) == found
+    return found
 
 
 def test_a_file_is_its_bytes(tmp_path: Path) -> None:

@@ -181,6 +181,36 @@ def test_a_file_that_may_not_be_read_is_told(forbidden: Path) -> None:
     assert project.read_bytes(forbidden, "there", 10) == "there cannot be read: Permission denied"
 
 
+def test_the_quick_way_of_reading_says_what_the_slow_one_says(root: Path, tmp_path: Path) -> None:
+    write(root, "a/plain", "a/long", "empty", text="0123456789")
+    (root / "empty").write_text("")
+    (root / "a" / "long").write_text("01234567890")
+    (root / "folder").mkdir()
+    (root / "link").symlink_to(tmp_path)
+    (root / "a" / "link").symlink_to(root / "a" / "plain")
+    os.mkfifo(root / "pipe")
+    above = "project/sumesync.toml"
+    paths = [
+        "a/plain",
+        "a/long",
+        "empty",
+        "folder",
+        "link",
+        f"link/{above}",
+        "a/link",
+        "pipe",
+        "none",
+        "none/x",
+        "a/none",
+    ]
+    paths += ["a/plain/x", "a/../empty", "..", "", "a//plain", "a/", "/etc/passwd", "a/\0", "x" * 300]
+    proved: set[str] = set()
+    for path in [*paths, *reversed(paths)]:
+        assert project.read_bytes(root, path, 10, proved) == project.read_bytes(root, path, 10), path
+    assert project.read_bytes(root, "a/plain", 10, proved) == b"0123456789"
+    assert not [folder for folder in proved if "link" in folder]
+
+
 def test_settings_that_are_a_link_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "other.toml", text='endpoint = "sandbox"\n')
     (tmp_path / "p").mkdir()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sumesync.core.action import Plan
 from sumesync.errors import Problem
-from sumesync.model import SUME, Wanted
+from sumesync.model import SUME, EntryKey, Wanted
 from sumesync.render import github, markdown
 from sumesync.render.human import View
 from sumesync.render.style import plain
@@ -154,7 +154,7 @@ def test_the_marker_names_the_project(name: str, marker: str) -> None:
 
 
 def test_notes_at_the_lines_of_specs() -> None:
-    waiting = replace(HERO, key=replace(HERO.key, path="w.sume.toml"), fingerprint="v1:" + "9" * 64)
+    waiting = replace(HERO, key=EntryKey("w.sume.toml"), fingerprint="v1:" + "9" * 64)
     found = replace(changed(), actions=(*changed().actions, *planned(waiting, entries=[]).actions))
     assert github.plan(found, "media").splitlines() == [
         "::error file=media/bad.sume.toml,line=2,col=1,title=sumesync%3A invalid spec"
