@@ -54,7 +54,7 @@ def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None
     except LocalStateError:
         return FileFact(FileKind.OTHER)
     except OSError:
-        return None
+        return None if proved is None else look(root, path, hashes)
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
     with atomic.explained("read", Path(full)):

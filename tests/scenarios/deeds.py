@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 from .stage import Stage
@@ -32,6 +33,8 @@ def link(path: str, target: str, folder: bool = False) -> Deed:
     def deed(stage: Stage) -> None:
         full = stage.path(path)
         full.parent.mkdir(parents=True, exist_ok=True)
+        if full.is_dir() and not full.is_symlink():
+            shutil.rmtree(full)
         full.unlink(missing_ok=True)
         full.symlink_to(target, target_is_directory=folder)
 
