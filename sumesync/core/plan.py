@@ -196,13 +196,13 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
-    states: dict[EntryKey, ahead.Ahead] = {}
+    states: dict[EntryKey, ahead.Footing] = {}
     for wanted in variants:
         situation = _situation(view, wanted, origins.get(wanted.key), held, unproven)
         situation = replace(situation, problems=problems.get(wanted.key, ()), twin=buyers.get(wanted.fingerprint))
         if needs[wanted.key]:
-            waits, after = ahead.links(wanted, states, view.kinds[wanted.kind])
-            situation = replace(situation, waits=waits, after=after)
+            links = ahead.links(wanted, states, view.kinds[wanted.kind])
+            situation = replace(situation, waits=links.waits, after=links.after, handmade=links.handmade)
         action = decide(situation)
         states[wanted.key] = ahead.ahead(action, situation)
         if action.pays:

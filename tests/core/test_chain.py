@@ -18,7 +18,7 @@ from sumesync.core.config import Config
 from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.plan import Project, only
 from sumesync.model import Entry, EntryKey, FileFact, JobState, Json, LocalInput, UpstreamInput, Wanted
-from tests.builders import action_of, document, entry, examples, file, job, output, picture, planned, read, sha
+from tests.builders import action_of, document, entry, examples, file, job, output, past, picture, planned, read, sha
 
 HERO = 'prompt = "A cup"\n'
 FILM = 'kind = "video"\nprompt = "It turns"\n'
@@ -366,6 +366,59 @@ def test_an_edited_upstream_that_has_changed_is_waited_for_until_it_is_decided_o
     assert [action.reason.code for action in found.actions] == [Why.EDITED_CHANGED, Why.WAITING, Why.WAITING]
     (change,) = action_of(found, "b.sume.toml").changes
     assert change.field == "reference_image_urls"
+
+
+SWAP = 'kind = "face-swap"\navatar_ids = ["avatar_1"]\nsource_video_url = { from = "a.sume.toml" }\n'
+CLIP = {"a.sume.toml": 'kind = "video"\nprompt = "A"\n'}
+
+
+@pytest.mark.parametrize(
+    ("specs", "accepted", "there", "verb", "told"),
+    [
+        pytest.param({"a.sume.toml": HERO, "b.sume.toml": image("a")}, "", "0", Verb.CREATE, [], id="as made"),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")}, "", "by hand", Verb.CREATE, [False], id="edited"
+        ),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")}, "mine", "mine", Verb.CREATE, [True], id="accepted"
+        ),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")},
+            "mine",
+            "yet another",
+            Verb.ATTENTION,
+            [],
+            id="edited again",
+        ),
+        pytest.param(
+            {**CLIP, "b.sume.toml": SWAP}, "", "by hand", Verb.ATTENTION, [], id="edited, and the file is sent"
+        ),
+        pytest.param({**CLIP, "b.sume.toml": SWAP}, "mine", "mine", Verb.CREATE, [True], id="accepted, and it is sent"),
+    ],
+)
+def test_what_a_person_had_in_hand_of_an_upstream_is_told_where_it_is_sent_and_waited_for_where_it_cannot_be(
+    specs: dict[str, str], accepted: str, there: str, verb: Verb, told: list[bool]
+) -> None:
+    project = read(specs)
+    made, *_ = achieved(project)
+    (its,) = made.outputs
+    entries = [replace(made, accepted=(output(its.path, accepted),) if accepted else ())]
+    found = planned(*project.wanted, entries=entries, files={its.path: file(there)})
+    action = action_of(found, "b.sume.toml")
+    assert action.verb is verb
+    assert [each.accepted for each in action.handmade] == told
+    assert all((each.path, each.of) == (its.path, made.key) for each in action.handmade)
+
+
+def test_an_upstream_whose_earlier_request_came_back_under_an_edit_is_waited_for() -> None:
+    """Its entry does not stand for that request, and cannot before somebody decides."""
+    a, b = read({"a.sume.toml": HERO, "b.sume.toml": image("a")}).wanted
+    (other,) = read({"a.sume.toml": 'prompt = "Another"\n'}).wanted
+    first = past(a, job("job_1", JobState.COMPLETED, output("a.png", "first")))
+    now = replace(entry(other, job("job_2", JobState.COMPLETED, output("a.png", "second"))), history=(first,))
+    found = planned(a, b, entries=[now], files={"a.png": file("by hand")})
+    assert [action.verb for action in found.actions] == [Verb.ATTENTION, Verb.ATTENTION]
+    assert action_of(found, "b.sume.toml").reason.code is Why.WAITING
 
 
 def test_narrowing_brings_in_what_a_chosen_one_needs() -> None:
