@@ -391,8 +391,8 @@ def _edited_attention(s: Situation, files: tuple[str, ...]) -> Action:
 
 
 def quoted(path: str) -> str:
-    """``path`` as one word of a shell's command line."""
-    return shlex.quote(path)
+    """``path`` as one word of a shell's command line, and no option of ours."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def _recorded(entry: Entry) -> set[str]:

@@ -22,6 +22,7 @@ from sumesync.core.fingerprint import fingerprint
 from sumesync.core.inputs import InputFile
 from sumesync.core.kinds import Kind
 from sumesync.core.matrix import MATRIX, PLAIN
+from sumesync.core.text import printable
 from sumesync.core.validate import (
     KEY_HINT,
     MOST_FOUND,
@@ -145,7 +146,8 @@ def _variant_findings(
     if isinstance(table.get("output"), dict):
         yield from _output_findings(spec.path, table["output"])
     if variant.prompt_fault:
-        yield Finding(("prompt_file",), f"prompt_file: {variant.prompt_fault}", "prompt files stay inside the project")
+        what = f"prompt_file is {printable(str(table['prompt_file']), 60)}: {variant.prompt_fault}"
+        yield Finding(("prompt_file",), what, "prompt files stay inside the project")
     prompt = None if variant.prompt_fault else found.prompts.get(variant.prompt_path)
     yield from _prompt_findings(table, kind, prompt)
     yield from rules.whole(table, variant.request, kind)
@@ -159,7 +161,7 @@ def _variant_findings(
             if isinstance(result, Finding):
                 yield result
         elif ask.fault:
-            yield Finding(where, f"{ask.name}: {ask.fault}", "name a spec of the project, relative to this one")
+            yield Finding(where, ask.told, "name a spec of the project, relative to this one")
 
 
 def _name_findings(path: str, variant: Variant) -> Iterator[Finding]:

@@ -34,7 +34,9 @@ _QUIET = frozenset({News.SUBMITTING, News.DOWNLOADING})
 def sentence(event: Event) -> str:
     """``launch/hero.sume.toml: accepted job_1``: one event as one plain line."""
     job = f" {event.job_id}" if event.job_id else ""
-    text = " ".join(filter(None, (_WORDS[event.news], event.text if event.news is not News.ACCEPTED else "")))
+    text = " ".join(filter(None, (_WORDS[event.news], event.text)))
+    if event.news is News.ACCEPTED:  # its text is the word, or the word and what it costs
+        text = f"{event.text}," if event.text != _WORDS[News.ACCEPTED] else event.text
     name = f"{printable(str(event.key))}: " if event.key else ""
     return f"{name}{printable(text)}{printable(job)}"
 

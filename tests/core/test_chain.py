@@ -147,11 +147,12 @@ BAD = [
     Bad("a file without a name", '{ file = "" }', 'reference_image_urls[1] is { file = "" }', FORMS),
     # files
     Bad("missing", '{ file = "n.png" }', "reference_image_urls[1]: there is no file n.png", "relative to the spec"),
-    Bad("outside", '{ file = "../n.png" }', "reference_image_urls[1]: the path leads outside the project"),
-    Bad("absolute", '{ file = "/etc/x.png" }', "reference_image_urls[1]: the path must be relative to the spec"),
-    Bad("hidden", '{ file = ".secret/n.png" }', "reference_image_urls[1]: it is a hidden file"),
-    Bad("git's", '{ file = ".git/config" }', "reference_image_urls[1]: .git is a folder of git"),
-    Bad("the project", '{ file = "." }', "reference_image_urls[1]: it is a folder"),
+    Bad("outside", '{ file = "../n.png" }', "reference_image_urls[1] is ../n.png: the path leads outside the project"),
+    Bad("absolute", '{ file = "/etc/x.png" }',
+        "reference_image_urls[1] is /etc/x.png: the path must be relative to the spec"),
+    Bad("hidden", '{ file = ".secret/n.png" }', "reference_image_urls[1] is .secret/n.png: it is a hidden file"),
+    Bad("git's", '{ file = ".git/config" }', "reference_image_urls[1] is .git/config: .git is a folder of git"),
+    Bad("the project", '{ file = "." }', "reference_image_urls[1] is .: it is a folder"),
     Bad("no media", '{ file = "p" }', "reference_image_urls[1]: p is an HTML page", "images: png",
         file=InputFile("0", 9, None, "an HTML page")),
     Bad("a video", '{ file = "p" }', "reference_image_urls[1]: p is video/mp4; it must be an image",
@@ -167,8 +168,8 @@ BAD = [
         "did you mean hero.sume.toml?", specs={"hero.sume.toml": HERO}),
     Bad("without its ending", '{ from = "hero" }', "reference_image_urls[1]: there is no spec hero",
         "did you mean hero.sume.toml?", specs={"hero.sume.toml": HERO}),
-    Bad("a spec outside", '{ from = "../hero.sume.toml" }', "reference_image_urls[1]: the path leads outside",
-        "name a spec of the project"),
+    Bad("a spec outside", '{ from = "../hero.sume.toml" }',
+        "reference_image_urls[1] is ../hero.sume.toml: the path leads outside", "name a spec of the project"),
     Bad("itself", '{ from = "x.sume.toml" }',
         "reference_image_urls[1]: x.sume.toml makes videos; it must be an image"),
     Bad("a film for a picture", '{ from = "f.sume.toml" }',
@@ -505,3 +506,12 @@ def test_a_take_of_a_chain_is_another_request() -> None:
     from tests.builders import lock
 
     assert next_take(clip, index(lock(*entries), (), (), "sume")) == 3
+
+
+def test_what_hangs_on_a_circle_is_told_where_to_mend_it() -> None:
+    circle = {"a.sume.toml": image("b"), "b.sume.toml": image("a"), "c.sume.toml": image("a")}
+    (told,) = [problem for problem in read(circle).problems if problem.path == "c.sume.toml"]
+    assert (told.what, told.hint) == (
+        "reference_image_urls[1]: a.sume.toml is invalid",
+        "mend it first: a.sume.toml:2:25",
+    )

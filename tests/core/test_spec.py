@@ -89,7 +89,7 @@ BAD = [
         "the file has more than 262,144 bytes",
         "keep media and data out of it",
     ),
-    Bad("deep arrays", 'prompt = "A"\n[extra]\na = ' + "[" * 40 + "]" * 40, "", "nested deeper than 32 levels"),
+    Bad("deep arrays", 'prompt = "A"\n[extra]\na = ' + "[" * 40 + "]" * 40, ":3:6", "nested deeper than 32 levels"),
     Bad(
         "very deep arrays",
         'prompt = "A"\n[extra]\na = ' + "[" * 90_000 + "]" * 90_000,
@@ -244,45 +244,45 @@ BAD = [
         "a prompt file outside",
         'prompt_file = "../../p.md"\n',
         ":1:1",
-        "prompt_file: the path leads outside the project",
+        "prompt_file is ../../p.md: the path leads outside the project",
         "stay inside the project",
     ),
     Bad(
         "a prompt file outside, by a detour",
         'prompt_file = "a/../../../p.md"\n',
         ":1:1",
-        "prompt_file: the path leads outside the project",
+        "prompt_file is a/../../../p.md: the path leads outside the project",
     ),
     Bad(
         "an absolute prompt file",
         'prompt_file = "/etc/passwd"\n',
         ":1:1",
-        "prompt_file: the path must be relative to the spec",
+        "prompt_file is /etc/passwd: the path must be relative to the spec",
     ),
     Bad(
         "a prompt file on a drive",
         'prompt_file = "C:/p.md"\n',
         ":1:1",
-        "prompt_file: the path must be relative to the spec",
+        "prompt_file is C:/p.md: the path must be relative to the spec",
     ),
     Bad(
         "a prompt file at home",
         'prompt_file = "~/p.md"\n',
         ":1:1",
-        "prompt_file: the path must be relative to the spec",
+        "prompt_file is ~/p.md: the path must be relative to the spec",
     ),
     Bad(
         "a prompt file with backslashes",
         'prompt_file = "a\\\\p.md"\n',
         ":1:1",
-        "prompt_file: paths are written with /, also on Windows",
+        "prompt_file is a\\p.md: paths are written with /, also on Windows",
     ),
-    Bad("the project as a prompt file", 'prompt_file = ".."\n', ":1:1", "prompt_file: it is a folder"),
+    Bad("the project as a prompt file", 'prompt_file = ".."\n', ":1:1", "prompt_file is ..: it is a folder"),
     Bad(
         "a prompt file in .git",
         'prompt_file = "../.git/config"\n',
         ":1:1",
-        "prompt_file: .git is a folder of git, GitHub or sumesync itself",
+        "prompt_file is ../.git/config: .git is a folder of git, GitHub or sumesync itself",
     ),
     # [output]
     Bad(
@@ -420,13 +420,13 @@ BAD = [
     Bad(
         "a take written in hex, of 6,000 digits",
         'prompt = "A"\ntake = 0x' + "f" * 5_000,
-        "",
+        ":2:1",
         "a whole number of more than 64 bits",
     ),
     Bad(
         "a seed written in hex, of 6,000 digits",
         'prompt = "A"\n[extra]\nseed = 0x' + "f" * 5_000,
-        "",
+        ":3:1",
         "a whole number of more than 64 bits",
     ),
     Bad(

@@ -181,6 +181,13 @@ def test_status_tells_what_each_cost(stage: Stage) -> None:
     assert rows["a.sume.toml"]["jobs"][0]["credits"] == 4
 
 
+def test_a_job_that_two_specs_share_is_counted_once(stage: Stage) -> None:
+    for name in ("a", "b"):
+        stage.spec(name, "The same.")
+    stage.here("apply", "--yes", code=0)
+    assert "What is here cost 4 credits." in stage.here("status", code=0).err
+
+
 def test_under_a_budget_nothing_unknown_is_sent_once_more(make: Maker) -> None:
     stage = make({"route": "/images/generations", "times": 1, "drop": "after-creating"})
     specs(stage, "a")
