@@ -137,3 +137,11 @@ def amount(value: float) -> str:
 def in_credits(value: float) -> str:
     """``1 credit``, ``2.50 credits``."""
     return f"{amount(value)} {'credit' if value == 1 else 'credits'}"
+
+
+def in_bytes(size: int) -> str:
+    """``320 MB``, ``12 kB``: powers of 1,000."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"
+    return count(size, "byte")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _WORDS = {
+    News.UPLOADING: "uploading",
     News.SUBMITTING: "submitting",
     News.ACCEPTED: "accepted",
     News.STATUS: "",
@@ -28,6 +29,7 @@ _WORDS = {
     News.NOTE: "",
 }
 _ENDS = frozenset({News.DONE, News.FAILED, News.UNKNOWN})
+_UNDER_WAY = frozenset({News.UPLOADING, News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING})
 _QUIET = frozenset({News.SUBMITTING, News.DOWNLOADING})
 
 
@@ -123,7 +125,7 @@ class LiveView:
     def tell(self, event: Event) -> None:
         from rich.text import Text
 
-        if event.key is not None and event.news in (News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING):
+        if event.key is not None and event.news in _UNDER_WAY:
             row = self._rows.setdefault(event.key, _Row("", self._clock.monotonic()))
             row.state = event.text if event.news is News.STATUS else _WORDS[event.news]
             row.job = event.job_id or row.job

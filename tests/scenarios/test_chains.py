@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
 
+from sumesync.core.text import in_bytes
 from tests import canaries
 
 from .conftest import Maker
@@ -146,9 +148,10 @@ def test_the_same_bytes_are_uploaded_once_for_two_specs_and_two_runs(stage: Stag
     stage.write("other/copy.png", TAKE)
     film(stage, "One.", file(), name="one")
     film(stage, "Two.", file("other/copy.png"), name="two")
-    stage.here("apply", "--yes", code=0)
+    first = stage.here("apply", "--yes", code=0).err
+    assert re.findall(r"uploading \S+ \(.*\)", first) == [f"uploading in/take.png ({in_bytes(len(TAKE))})"]
     film(stage, "Three.", file(), name="three")
-    stage.here("apply", "--yes", code=0)
+    assert "uploading" not in stage.here("apply", "--yes", code=0).err
     assert uploads(stage) == (1, 1)
     assert len(stage.charges()) == 3
     stage.all_there()
