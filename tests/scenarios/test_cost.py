@@ -148,7 +148,7 @@ def test_an_unknown_cost_without_a_balance_wants_a_number_of_jobs(make: Maker) -
     specs(stage, "a", "b")
     refused = stage.here("apply", "--yes", "--max-credits", "20", code=3)
     assert "what 2 jobs will cost is not known, and the balance cannot be read" in refused.err
-    assert "--max-jobs" in refused.err
+    assert "sumesync apply --max-credits 20 --max-jobs 2" in refused.err
     assert stage.posts() == 0
     done = stage.here("apply", "--yes", "--max-credits", "20", "--max-jobs", "2", code=0)
     assert "(8 credits)" in done.out
