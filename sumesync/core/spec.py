@@ -112,17 +112,20 @@ def _findings(spec: Document, config: Config, schemas: Schemas, found: Found) ->
     yield from unknown_fields(spec.table, {*kind.fields, *STRUCTURE}, kind.name, hint=beyond)
     if isinstance(spec.table.get("output"), dict):
         yield from unknown_fields(spec.table["output"], ("name", "dir"), "[output]", ("output",))
-    yield from not_json({k: v for k, v in spec.table.items() if k not in ("meta", "output", MATRIX)}, ())
+    strange = tuple(not_json({k: v for k, v in spec.table.items() if k not in ("meta", "output", MATRIX)}, ()))
+    yield from strange
     yield from twice(spec.table, ())
     if not spec.variants:
         # Without its matrix: what it lacks may be what an axis sets.
         alone = variant_of(spec.path, spec.table, PLAIN, kind, {})
         yield from (finding for finding in _variant_findings(spec, alone, kind, schemas, NOTHING) if finding.pointer)
     told = False
+    enough = {finding.pointer for finding in strange}  # of a date it need not be said that it is no text
     for variant in spec.variants:
         for finding in _variant_findings(spec, variant, kind, schemas, found):
             told = True
-            yield replace(finding, pointer=variant.combination.place(finding.pointer, kind.fields))
+            if finding.pointer not in enough:
+                yield replace(finding, pointer=variant.combination.place(finding.pointer, kind.fields))
     if spec.variants and not told:
         yield from _unused(spec, kind, config, found)
 
@@ -159,9 +162,13 @@ def _variant_findings(
         if ask.is_file and (ask.fault or ask.path in found.files):
             result = inputs.local(ask, file, where)
             if isinstance(result, Finding):
-                yield result
+                yield result if where else replace(result, hint=_inherited(kind))
         elif ask.fault:
             yield Finding(where, ask.told, "name a spec of the project, relative to this one")
+
+
+def _inherited(kind: Kind) -> str:
+    return f"[defaults.{kind.name}] in sumesync.toml names it, relative to the project"
 
 
 def _name_findings(path: str, variant: Variant) -> Iterator[Finding]:

@@ -120,8 +120,9 @@ def forms_of(secret: str) -> frozenset[str]:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """``did you mean …?`` for the closest of ``known``, "" when none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else ""
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -274,6 +274,7 @@ def test_a_default_names_files_of_the_project_and_is_told_at_the_specs_that_have
     assert own.inputs == {}
     (problem,) = read(specs, config=Config(defaults=DEFAULTS)).problems
     assert (problem.where, problem.what) == ("a/x.sume.toml:1:1", "reference_image_urls[1]: there is no file logo.png")
+    assert problem.hint == "[defaults.image] in sumesync.toml names it, relative to the project"
 
 
 # --- Of any length ---------------------------------------------------------------------------------------
