@@ -268,6 +268,7 @@ class FileFact:
 class News(StrEnum):
     """What can happen to a variant during a run."""
 
+    UPLOADING = "uploading"
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
     STATUS = "status"

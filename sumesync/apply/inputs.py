@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +17,7 @@ from sumesync.core.decide import quoted
 from sumesync.core.kinds import Kind
 from sumesync.core.media import POINTER_MAX, lfs_pointer
 from sumesync.core.sending import Made, filled, renamed, upload_only, upstream
-from sumesync.core.text import printable
+from sumesync.core.text import in_bytes, printable
 from sumesync.errors import ApiError, LocalStateError, SumesyncError
 from sumesync.model import Entry, EntryKey, Input, LocalInput, Pointer, UpstreamInput, Wanted
 from sumesync.ports import Media, Source, Uploads
@@ -69,6 +69,8 @@ class Inputs:
     """This run's own and when they were whole, by hash, purpose and owner."""
     _ids: set[str] = field(default_factory=set)
     """Those of this run."""
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    """Files of which somebody was told, by hash and purpose."""
     _owners: dict[str, str] = field(default_factory=dict)
     """An upload that is sent by its id belongs to the one request that finalises it: that one's fingerprint."""
 
@@ -91,6 +93,15 @@ class Inputs:
             tuple(it.remembered for it in given.values() if it.remembered),
             tuple(it.spent for it in given.values() if it.spent),
         )
+
+    def outgoing(self, wanted: Wanted) -> Iterator[str]:
+        """The files of the project that ``wanted`` will send, each once in a run, for whoever waits for them."""
+        for source in wanted.inputs.values():
+            if isinstance(source, LocalInput) and (source.sha256, source.purpose) not in self._told:
+                self._told.add((source.sha256, source.purpose))
+                with suppress(LocalStateError):  # of the list of uploads; told where it matters
+                    if self.tools.uploads.find(source.sha256, source.purpose) is None:
+                        yield f"{source.path} ({in_bytes(source.size)})"
 
     def named(self, wanted: Wanted, entries: Entries) -> frozenset[str]:
         """The URLs that a request of an earlier run named, as far as they can be known still."""

@@ -167,6 +167,8 @@ class Payments:
         self._making[action.key] = tries
         ground.record.flush(at_once=bool(self._needs[action.key]))
         entries = needed(wanted, ground.record.entries)
+        for file in inputs.outgoing(wanted):
+            ground.tools.tell(News.UPLOADING, action.key, file)
         ground.tools.workers.start(("make", action), lambda: inputs.body(wanted, entries, action.attempt > 1))
 
     def made(self, action: Action, body: Body) -> None:

@@ -11,8 +11,9 @@ from sumesync.cli import options, scope, wiring
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.core import media, metadata
-from sumesync.core.acceptance import missing, satisfied, standing
+from sumesync.core.acceptance import missing, satisfied, standing, staying
 from sumesync.core.advance import turn_to
+from sumesync.core.decide import quoted
 from sumesync.core.paid import index
 from sumesync.core.text import printable
 from sumesync.disk import project as projects
@@ -40,12 +41,14 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
             session.locks.create(session.state.lock.lineage, None)
         done = []
         absent = {}
+        takers: dict[str, None] = {}
         chosen = [scope.one_wanted(common, session, name) for name in specs]
         paid = index(session.state.lock, session.state.facts, session.state.journal, session.place.endpoint)
         outputs = {wanted.key: _present(session, wanted) for wanted in chosen}
         for wanted in chosen:
             absent[wanted.key] = lost = missing(paid.get(wanted.fingerprint), wanted, outputs[wanted.key])
-            _record(session, wanted, tuple(sorted((*outputs[wanted.key], *lost.kept), key=lambda o: o.index)))
+            kept = tuple(sorted((*outputs[wanted.key], *lost.kept), key=lambda o: o.index))
+            takers.update(dict.fromkeys(_record(session, wanted, kept)))
             media_ = [output.path for output in outputs[wanted.key]]
             done.append({**machine.key(wanted.key), "media": media_, "missing": [o.path for o in lost.outputs]})
     if common.talk.as_json:
@@ -55,6 +58,9 @@ def accept(common: Common, specs: tuple[str, ...]) -> None:
         common.talk.say(f"{wanted.key}: satisfied by {printable(shown)}. To commit: sume.lock, metadata and media.")
         if absent[wanted.key].outputs:
             common.talk.warn(f"{wanted.key}: {absent[wanted.key].told(str(wanted.key))}.")
+    for path in takers:
+        again = f"To make it anew: sumesync retake {printable(quoted(path))}"
+        common.talk.say(f"{printable(path)} takes it, and stays as it was made. {again}")
 
 
 def _present(session: Session, wanted: Wanted) -> tuple[Output, ...]:
@@ -82,7 +88,8 @@ def _output(session: Session, index: int, path: str) -> Output:
     return Output(index, path, fact.sha256, fact.size, kind)
 
 
-def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> None:
+def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+    """Write it down: who takes an output of it, and stays as it is."""
     entry = session.state.lock.entries.get(wanted.key)
     now = satisfied(entry, wanted, session.place.endpoint, outputs)
     path = metadata.path_of(wanted.key)
@@ -91,3 +98,4 @@ def _record(session: Session, wanted: Wanted, outputs: tuple[Output, ...]) -> No
     made = metadata.render(wanted, turn_to(entry, wanted.key, now), said.result, said.asked)
     session.media.write_text(path, made)
     session.locks.patch({wanted.key: [lambda e: turn_to(e, wanted.key, now)]}, session.state.lock.lineage)
+    return staying(entry, now, session.project.wanted, session.state.lock)

@@ -180,7 +180,8 @@ def within(quote: Quote, max_credits: float | None, blind: bool, readable: bool 
     if why:
         hint = f"if that is what you want: sumesync apply --max-credits {quote.total.known:g}"
         if readable is False:
-            hint = f"to buy them all the same: sumesync apply --max-credits {max_credits:g} --max-jobs N"
+            jobs = quote.total.unknown + quote.total.priced
+            hint = f"to buy them all the same: sumesync apply --max-credits {max_credits:g} --max-jobs {jobs}"
         raise LocalStateError(f"{why}; nothing was submitted", hint)
 
 

@@ -10,11 +10,10 @@ from sumesync.core import chain
 from sumesync.core.decide import quoted
 from sumesync.core.paid import index
 from sumesync.core.takes import next_take, with_take
-from sumesync.core.text import count
 from sumesync.disk import atomic
 from sumesync.disk import project as projects
 from sumesync.errors import UsageError
-from sumesync.render import machine
+from sumesync.render import human, machine
 
 
 @click.command()
@@ -46,5 +45,7 @@ def retake(common: Common, spec: str) -> None:
     again = (*variants, *(wanted for wanted in session.project.wanted if wanted.key in hang_on))
     jobs = sum(kinds[wanted.kind].jobs(wanted.request) for wanted in again)
     more = "one more job" if jobs == 1 else f"{jobs} more jobs"
-    more += f" ({count(len(hang_on), 'variant')} of other specs take its output)" if hang_on else ""
+    if hang_on:
+        takes = "takes" if len(hang_on) == 1 else "take"
+        more += f" ({human.specs(hang_on)} {takes} its output)"
     common.talk.say(f"{path}: take = {take}. The next apply pays for {more}.")

@@ -51,7 +51,9 @@ def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Loo
         rows = [_row(action, entries.get(action.key), session) for action in plan_.actions]
         talk.out(human.table(("SPEC", "STATE", "JOB", "CREDITS", "MEDIA"), rows, talk.style), newline=False)
     told = {action.key for action in plan_.actions} if paths or tags else set(entries)
-    spent = [job.credits for key in told & set(entries) for job in entries[key].jobs if job.credits is not None]
+    # Of specs that share a job it counts once.
+    known = {job.id: job.credits for key in told & set(entries) for job in entries[key].jobs}
+    spent = [credits_ for credits_ in known.values() if credits_ is not None]
     talk.say(f"\n{human.summary(plan_, _view(common, session))}")
     if spent:
         talk.say(f"What is here cost {in_credits(sum(spent))}.")
@@ -70,10 +72,16 @@ def _row(action: Action, entry: Entry | None, session: Session) -> tuple[str, st
         state = "edited by hand"
     elif action.reason.code is Why.SENDING:
         state = "being sent"
-    jobs = ", ".join(job.id for job in jobs_of(entry, session)[-1:])
+    jobs = _latest(jobs_of(entry, session))
     media = ", ".join(_shown(output, entry, session) for output in entry.outputs) if entry else ""
     cost = _cost(entry)
     return str(action.key), state, jobs or "-", "-" if cost is None else amount(cost), media or "-"
+
+
+def _latest(jobs: tuple[JobRecord, ...]) -> str:
+    """The jobs of the last attempt, in the room of one."""
+    last = [job.id for job in jobs if job.attempt == jobs[-1].attempt]
+    return f"{last[0]} +{len(last) - 1}" if len(last) > 1 else "".join(last)
 
 
 def _cost(entry: Entry | None) -> float | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sumesync.core import paths, placement
+from sumesync.core import chain, paths, placement
 from sumesync.core.decide import quoted
 from sumesync.core.kinds import MOST_OUTPUTS
 from sumesync.core.paid import Paid
 from sumesync.core.text import printable
 from sumesync.errors import UsageError
-from sumesync.model import Entry, Output, Past, Wanted
+from sumesync.model import Entry, Lock, Output, Past, Wanted
 
 
 def standing(wanted: Wanted, names: Iterable[str]) -> tuple[tuple[int, str], ...]:
@@ -42,6 +42,20 @@ def satisfied(entry: Entry | None, wanted: Wanted, endpoint: str, outputs: tuple
     ours = {output.sha256 for job in jobs for output in job.outputs}
     blessed = () if same and {output.sha256 for output in outputs} <= ours else outputs
     return Past(wanted.fingerprint, wanted.kind, endpoint, jobs, blessed)
+
+
+def staying(entry: Entry | None, now: Past, wanted: Iterable[Wanted], lock: Lock) -> tuple[str, ...]:
+    """The specs that take an output of ``entry`` and are as they should be: another file in its place, which ``now``
+    says, changes no request. () where ``now`` says nothing new."""
+    if entry is None or {o.sha256 for o in now.accepted} <= {o.sha256 for o in entry.outputs}:
+        return ()
+    found = []
+    for each in wanted:
+        its = lock.entries.get(each.key)
+        made = its is not None and (its.fingerprint, its.endpoint) == (each.fingerprint, now.endpoint)
+        if made and entry.key in chain.upstreams(each):
+            found.append(each.key.path)
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,16 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Handmade:
+    """A file at ``path`` that a person put in the place of an output of ``of``, which another takes. ``accepted``: it
+    is what is sent; else what Sume made is."""
+
+    path: str
+    of: EntryKey
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """What to do for one variant.
 
@@ -120,6 +130,8 @@ class Action:
     twin: EntryKey | None = None
     after: tuple[EntryKey, ...] = ()
     """Variants whose outputs it takes, and whose own work in this plan must end first. Only of what pays."""
+    handmade: tuple[Handmade, ...] = ()
+    """What a person had in hand of what it takes. Only of what pays."""
     unknown: bool = False
     """A paid request was sent and its outcome is not known."""
     edited: tuple[str, ...] = ()

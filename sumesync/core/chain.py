@@ -250,6 +250,11 @@ class _Graph:
         queue = deque(sorted(self.broken))
         seen = set(queue)
         where = {path: problem.where for path, problem in self.said.items()}
+        # Located only where somebody outside asks: a circle may be thousands long.
+        asked = {
+            path for path in self.findings if any(draft.key.path not in seen for draft, _ in needed_by.get(path, ()))
+        }
+        where |= {path: located(path, self.texts[path], tuple(self.findings[path]))[0].where for path in asked}
         while queue:
             path = queue.popleft()
             for draft, link in needed_by.get(path, ()):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sumesync.core.action import Action, Change, Placed, Policy, Reason, Standing, Verb, Why
+from sumesync.core.action import Action, Change, Handmade, Placed, Policy, Reason, Standing, Verb, Why
 from sumesync.core.paid import Paid
 from sumesync.core.text import count
 from sumesync.errors import Problem
@@ -53,6 +53,8 @@ class Situation:
     """A variant whose output it takes, and which will not have one by this plan."""
     after: tuple[EntryKey, ...] = ()
     """Variants whose outputs it takes, and whose own work in this plan must end first."""
+    handmade: tuple[Handmade, ...] = ()
+    """What a person had in hand of what it takes."""
     changes: tuple[Change, ...] = ()
     metadata_stale: bool = False
     jobs: int = 1
@@ -364,6 +366,7 @@ def _buy(s: Situation, code: Why, text: str) -> Action:
         pays=s.jobs,
         attempt=s.paid.attempts + 1,
         after=s.after,
+        handmade=s.handmade,
         changes=s.changes,
         places=(),
     )
@@ -392,8 +395,8 @@ def _edited_attention(s: Situation, files: tuple[str, ...]) -> Action:
 
 
 def quoted(path: str) -> str:
-    """``path`` as one word of a shell's command line."""
-    return shlex.quote(path)
+    """``path`` as one word of a shell's command line, and no option of ours."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def _recorded(entry: Entry) -> set[str]:

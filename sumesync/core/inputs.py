@@ -39,6 +39,11 @@ class Ask:
     def name(self) -> str:
         return dotted(self.place)
 
+    @property
+    def told(self) -> str:
+        """What is wrong with the path, as the spec has it: a variant's is not seen there."""
+        return f"{self.name} is {printable(self.table['file' if self.is_file else 'from'], 60)}: {self.fault}"
+
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
@@ -116,11 +121,11 @@ _A: Final = {"image": "an image", "video": "a video"}
 
 def local(ask: Ask, found: InputFile, where: Pointer) -> LocalInput | Finding:
     """The file of ``ask`` as an input, or what is wrong with it, told at ``where``."""
-    fault = ask.fault or found.fault
-    if fault:
-        return Finding(
-            where, f"{ask.name}: {fault}", found.hint or "the path is relative to the spec, inside the project"
-        )
+    hint = "the path is relative to the spec, inside the project"
+    if ask.fault:
+        return Finding(where, ask.told, hint)
+    if found.fault:
+        return Finding(where, f"{ask.name}: {found.fault}", found.hint or hint)
     shown = printable(ask.path)
     if found.size > MOST_BYTES:
         return Finding(where, f"{ask.name}: {shown} has {found.size:,} bytes", f"at most {MOST_BYTES:,} can be sent")

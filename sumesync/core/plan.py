@@ -223,14 +223,14 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
-    states: dict[EntryKey, ahead.Ahead] = {}
+    states: dict[EntryKey, ahead.Footing] = {}
     for seen in every:
         wanted = seen.wanted
         twin = buyers.get(wanted.fingerprint)
         situation = _situation(view, seen, problems.get(wanted.key, ()), twin, held, unproven)
         if needs[wanted.key]:
-            waits, after = ahead.links(wanted, states, view.kinds[wanted.kind])
-            situation = replace(situation, waits=waits, after=after)
+            links = ahead.links(wanted, states, view.kinds[wanted.kind])
+            situation = replace(situation, waits=links.waits, after=links.after, handmade=links.handmade)
         action = decide(situation)
         states[wanted.key] = ahead.ahead(action, situation)
         if action.pays:

@@ -22,6 +22,7 @@ from sumesync.core.fingerprint import fingerprint
 from sumesync.core.inputs import InputFile
 from sumesync.core.kinds import Kind
 from sumesync.core.matrix import MATRIX, PLAIN
+from sumesync.core.text import printable
 from sumesync.core.validate import (
     KEY_HINT,
     MOST_FOUND,
@@ -111,17 +112,20 @@ def _findings(spec: Document, config: Config, schemas: Schemas, found: Found) ->
     yield from unknown_fields(spec.table, {*kind.fields, *STRUCTURE}, kind.name, hint=beyond)
     if isinstance(spec.table.get("output"), dict):
         yield from unknown_fields(spec.table["output"], ("name", "dir"), "[output]", ("output",))
-    yield from not_json({k: v for k, v in spec.table.items() if k not in ("meta", "output", MATRIX)}, ())
+    strange = tuple(not_json({k: v for k, v in spec.table.items() if k not in ("meta", "output", MATRIX)}, ()))
+    yield from strange
     yield from twice(spec.table, ())
     if not spec.variants:
         # Without its matrix: what it lacks may be what an axis sets.
         alone = variant_of(spec.path, spec.table, PLAIN, kind, {})
         yield from (finding for finding in _variant_findings(spec, alone, kind, schemas, NOTHING) if finding.pointer)
     told = False
+    enough = {finding.pointer for finding in strange}  # of a date it need not be said that it is no text
     for variant in spec.variants:
         for finding in _variant_findings(spec, variant, kind, schemas, found):
             told = True
-            yield replace(finding, pointer=variant.combination.place(finding.pointer, kind.fields))
+            if finding.pointer not in enough:
+                yield replace(finding, pointer=variant.combination.place(finding.pointer, kind.fields))
     if spec.variants and not told:
         yield from _unused(spec, kind, config, found)
 
@@ -145,7 +149,8 @@ def _variant_findings(
     if isinstance(table.get("output"), dict):
         yield from _output_findings(spec.path, table["output"])
     if variant.prompt_fault:
-        yield Finding(("prompt_file",), f"prompt_file: {variant.prompt_fault}", "prompt files stay inside the project")
+        what = f"prompt_file is {printable(str(table['prompt_file']), 60)}: {variant.prompt_fault}"
+        yield Finding(("prompt_file",), what, "prompt files stay inside the project")
     prompt = None if variant.prompt_fault else found.prompts.get(variant.prompt_path)
     yield from _prompt_findings(table, kind, prompt)
     yield from rules.whole(table, variant.request, kind)
@@ -157,9 +162,13 @@ def _variant_findings(
         if ask.is_file and (ask.fault or ask.path in found.files):
             result = inputs.local(ask, file, where)
             if isinstance(result, Finding):
-                yield result
+                yield result if where else replace(result, hint=_inherited(kind))
         elif ask.fault:
-            yield Finding(where, f"{ask.name}: {ask.fault}", "name a spec of the project, relative to this one")
+            yield Finding(where, ask.told, "name a spec of the project, relative to this one")
+
+
+def _inherited(kind: Kind) -> str:
+    return f"[defaults.{kind.name}] in sumesync.toml names it, relative to the project"
 
 
 def _name_findings(path: str, variant: Variant) -> Iterator[Finding]:

@@ -122,8 +122,9 @@ def forms_of(secret: str) -> frozenset[str]:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """``did you mean …?`` for the closest of ``known``, "" when none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else ""
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -139,3 +140,11 @@ def amount(value: float) -> str:
 def in_credits(value: float) -> str:
     """``1 credit``, ``2.50 credits``."""
     return f"{amount(value)} {'credit' if value == 1 else 'credits'}"
+
+
+def in_bytes(size: int) -> str:
+    """``320 MB``, ``12 kB``: powers of 1,000."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"
+    return count(size, "byte")

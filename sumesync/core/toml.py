@@ -7,7 +7,9 @@ from typing import Any
 
 import tomli
 
+from sumesync.core.locate import Locator
 from sumesync.errors import Problem
+from sumesync.model import Pointer
 
 # A spec is a prompt and some fields. The caps keep a hostile file from costing memory or stack.
 MAX_BYTES = 256 << 10
@@ -49,7 +51,9 @@ def parse(path: str, text: str) -> dict[str, Any]:
     except ValueError as error:  # a number with more digits than Python reads
         raise TomlFault(Problem(path, f"not valid TOML: {str(error)[:100]}")) from None
     if fault := _beyond(document):
-        raise TomlFault(Problem(path, fault))
+        what, pointer = fault
+        line, column = Locator(text).find(pointer) or (1, 1)
+        raise TomlFault(Problem(path, what, "", line, column))
     return document
 
 
@@ -68,19 +72,19 @@ def _hint(text: str, line: int) -> str:
     return ""
 
 
-def _beyond(document: dict[str, Any]) -> str:
-    """Which bound the document breaks, found without recursion; "" when none. TOML's whole numbers have 64 bits;
-    larger ones (in hexadecimal as large as the file) cost time wherever they are shown."""
-    level: list[Any] = [document]
+def _beyond(document: dict[str, Any]) -> tuple[str, Pointer] | None:
+    """Which bound the document breaks and where, found without recursion. TOML's whole numbers have 64 bits; larger
+    ones (in hexadecimal as large as the file) cost time wherever they are shown."""
+    level: list[tuple[Pointer, Any]] = [((), document)]
     for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
-        for item in level:
-            for child in item.values() if isinstance(item, dict) else item:
+        inner: list[tuple[Pointer, Any]] = []
+        for pointer, item in level:
+            for key, child in item.items() if isinstance(item, dict) else enumerate(item):
                 if isinstance(child, dict | list):
-                    inner.append(child)
+                    inner.append(((*pointer, key), child))
                 elif isinstance(child, int) and child.bit_length() > 64:
-                    return "a whole number of more than 64 bits"
+                    return "a whole number of more than 64 bits", (*pointer, key)
         if not inner:
-            return ""
+            return None
         level = inner
-    return f"nested deeper than {MAX_DEPTH} levels"
+    return f"nested deeper than {MAX_DEPTH} levels", level[0][0]

@@ -155,7 +155,11 @@ def type_name(value: Any) -> str:
 def _type(name: str, error: ValidationError) -> tuple[str, str]:
     wanted = SCHEMA_TYPES.get(str(error.validator_value), str(error.validator_value))
     got = type_name(error.instance)
-    hint = "write it without quotes" if isinstance(error.instance, str) and "number" in wanted else ""
+    hint = ""
+    if isinstance(error.instance, str) and ("number" in wanted or error.instance in ("true", "false")):
+        hint = "write it without quotes"
+    elif error.validator_value == "array" and not isinstance(error.instance, dict):
+        hint = f"put it in brackets: [{_shown(error.instance)}]"
     return f"{name} is {got}; it must be {wanted}", hint
 
 

@@ -117,6 +117,7 @@ def _group(group: list[Action], view: View, width: int) -> list[str]:
     if any(action.changes != first.changes for action in group):
         lines.append(f"      such as {printable(first.key.variant)}:")
     lines += [f"      {from_to(change, view.style)}" for change in first.changes]
+    lines += [f"      {line}" for line in dict.fromkeys(line for action in group for line in handmade(action))]
     lines += [f"      {line}" for action in group for line in losses(action)]
     if first.hint:
         lines.append("      " + view.style(printable(f"such as: {first.hint}"), dim=True))
@@ -150,7 +151,7 @@ def _action(action: Action, view: View, width: int) -> list[str]:
     told = " · ".join(filter(None, (what, reason, price)))
     lines = [_line(mark, str(action.verb), str(action.key), told, colour, view, width)]
     lines += [f"      {from_to(change, view.style)}" for change in action.changes]
-    lines += [f"      {line}" for line in losses(action)]
+    lines += [f"      {line}" for line in (*handmade(action), *losses(action))]
     if action.hint:
         lines.append("      " + view.style(printable(action.hint), dim=True))
     return lines
@@ -186,6 +187,16 @@ def losses(action: Action) -> Iterator[str]:
     for path in action.removes:
         yield f"moves {printable(path)} to {printable(moved[path])}" if path in moved else f"removes {printable(path)}"
     yield from (f"replaces {printable(path)}" for path in action.replaces)
+
+
+def handmade(action: Action) -> Iterator[str]:
+    """What is sent where a person had what it takes in hand."""
+    for each in action.handmade:
+        path, spec = printable(each.path), printable(quoted(str(each.of)))
+        if each.accepted:
+            yield f"takes {path} as you accepted it"
+        else:
+            yield f"takes what Sume made, not your edit of {path} (to take that: sumesync accept {spec})"
 
 
 def _orphan(orphan: Orphan, there: bool, view: View) -> Iterator[str]:

@@ -129,6 +129,10 @@ def action(item: Action) -> dict[str, Any]:
         table["same_as"] = key(item.twin)
     if item.after:
         table["after"] = [key(each) for each in item.after]
+    if item.handmade:
+        table["handmade"] = [
+            {"path": each.path, "of": key(each.of), "accepted": each.accepted} for each in item.handmade
+        ]
     if item.replaces:
         table["replaces"] = list(item.replaces)
     if item.removes:

@@ -104,7 +104,7 @@ def _rows(shown: Iterable[Action], view: View) -> Iterator[str]:
 
 def _details(action: Action) -> str:
     lines = [_changed(change) for change in action.changes]
-    lines += [html.escape(line) for line in human.losses(action)]
+    lines += [html.escape(line) for line in (*human.handmade(action), *human.losses(action))]
     if action.hint:
         lines.append(html.escape(printable(action.hint)))
     return "\n".join([f"{_code(str(action.key))}", "<pre>" + "\n".join(lines) + "</pre>"]) if lines else ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _WORDS = {
+    News.UPLOADING: "uploading",
     News.SUBMITTING: "submitting",
     News.ACCEPTED: "accepted",
     News.STATUS: "",
@@ -28,13 +29,16 @@ _WORDS = {
     News.NOTE: "",
 }
 _ENDS = frozenset({News.DONE, News.FAILED, News.UNKNOWN})
+_UNDER_WAY = frozenset({News.UPLOADING, News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING})
 _QUIET = frozenset({News.SUBMITTING, News.DOWNLOADING})
 
 
 def sentence(event: Event) -> str:
     """``launch/hero.sume.toml: accepted job_1``: one event as one plain line."""
     job = f" {event.job_id}" if event.job_id else ""
-    text = " ".join(filter(None, (_WORDS[event.news], event.text if event.news is not News.ACCEPTED else "")))
+    text = " ".join(filter(None, (_WORDS[event.news], event.text)))
+    if event.news is News.ACCEPTED:  # its text is the word, or the word and what it costs
+        text = f"{event.text}," if event.text != _WORDS[News.ACCEPTED] else event.text
     name = f"{printable(str(event.key))}: " if event.key else ""
     return f"{name}{printable(text)}{printable(job)}"
 
@@ -121,7 +125,7 @@ class LiveView:
     def tell(self, event: Event) -> None:
         from rich.text import Text
 
-        if event.key is not None and event.news in (News.SUBMITTING, News.ACCEPTED, News.STATUS, News.DOWNLOADING):
+        if event.key is not None and event.news in _UNDER_WAY:
             row = self._rows.setdefault(event.key, _Row("", self._clock.monotonic()))
             row.state = event.text if event.news is News.STATUS else _WORDS[event.news]
             row.job = event.job_id or row.job

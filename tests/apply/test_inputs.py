@@ -99,6 +99,27 @@ def test_the_same_bytes_are_sent_once_for_two_specs_and_two_runs() -> None:
     assert desk.sume.puts == ["up_1"]
 
 
+def test_what_goes_out_is_told_before_it_does_each_file_once_and_not_what_is_there_already() -> None:
+    desk = a_desk(MADE, taking("b/two.sume.toml", "it stands", FILE, output_of(HERO)), HERO)
+    first = inputs(desk)
+    assert list(first.outgoing(MADE)) == ["in/take.png (26 bytes)"]
+    assert list(first.outgoing(desk.specs[1])) == []
+    desk.apply()
+    assert list(inputs(desk).outgoing(MADE)) == []
+
+
+def test_a_list_of_uploads_that_cannot_be_read_is_told_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise LocalStateError("cannot read uploads.jsonl")
+
+    desk = a_desk(MADE)
+    made = inputs(desk)
+    monkeypatch.setattr(made.tools.uploads, "find", fail)
+    assert list(made.outgoing(MADE)) == []
+    with pytest.raises(LocalStateError):
+        made.body(MADE, {})
+
+
 def test_a_file_that_changed_since_the_plan_stops_its_purchase_and_no_other() -> None:
     desk = a_desk(MADE, HERO)
     desk.disk.files[FILE.path] = PICTURE.replace(b"ours", b"mine")

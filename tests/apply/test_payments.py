@@ -20,7 +20,7 @@ from sumesync.core.fingerprint import submission_key
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.errors import Exit, LocalStateError
 from sumesync.model import EntryKey, JobState, Lock, News, Step, Submission
-from tests.apply.desk import CLIP, HERO, LINEAGE, SIDE, Desk, lose_answer, want
+from tests.apply.desk import CLIP, HERO, LINEAGE, SIDE, Desk, Fuse, MemoryUploads, local, lose_answer, taking, want
 from tests.builders import KINDS
 
 
@@ -88,6 +88,17 @@ def test_each_purchase_is_told_when_it_is_sent_and_when_it_is_accepted() -> None
     assert events[:2] == [
         (News.SUBMITTING, HERO.key, "", None),
         (News.ACCEPTED, HERO.key, "accepted", "job_1"),
+    ]
+
+
+def test_a_file_that_goes_out_is_told_of_before_the_request() -> None:
+    picture = b"\x89PNG\r\n\x1a\n of ours"
+    desk = Desk([taking("b/cut.sume.toml", "it falls", local("in/take.png", picture))])
+    desk.disk.files["in/take.png"] = picture
+    _, events = told(desk)
+    assert [(news, text) for news, _, text, _ in events[:2]] == [
+        (News.UPLOADING, "in/take.png (16 bytes)"),
+        (News.SUBMITTING, ""),
     ]
 
 
@@ -233,7 +244,8 @@ class Counter:
         tell = type("Tell", (), {"tell": lambda _, event: self.events.append(event)})()
         unused: Any = None
         workers: Any = self.workers  # of the port only what payments ask for
-        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, workers, tell, unused, unused)
+        uploads = MemoryUploads(desk.disk, Fuse())
+        self.tools = Tools(desk.sume, unused, unused, unused, unused, desk.clock, workers, tell, unused, uploads)
         lock = Lock(LINEAGE)
         self.task = Task(
             plan=desk.plan(),

@@ -18,7 +18,7 @@ from sumesync.core.config import Config
 from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.plan import Project, only
 from sumesync.model import Entry, EntryKey, FileFact, JobState, Json, LocalInput, UpstreamInput, Wanted
-from tests.builders import action_of, document, entry, examples, file, job, output, picture, planned, read, sha
+from tests.builders import action_of, document, entry, examples, file, job, output, past, picture, planned, read, sha
 
 HERO = 'prompt = "A cup"\n'
 FILM = 'kind = "video"\nprompt = "It turns"\n'
@@ -147,11 +147,12 @@ BAD = [
     Bad("a file without a name", '{ file = "" }', 'reference_image_urls[1] is { file = "" }', FORMS),
     # files
     Bad("missing", '{ file = "n.png" }', "reference_image_urls[1]: there is no file n.png", "relative to the spec"),
-    Bad("outside", '{ file = "../n.png" }', "reference_image_urls[1]: the path leads outside the project"),
-    Bad("absolute", '{ file = "/etc/x.png" }', "reference_image_urls[1]: the path must be relative to the spec"),
-    Bad("hidden", '{ file = ".secret/n.png" }', "reference_image_urls[1]: it is a hidden file"),
-    Bad("git's", '{ file = ".git/config" }', "reference_image_urls[1]: .git is a folder of git"),
-    Bad("the project", '{ file = "." }', "reference_image_urls[1]: it is a folder"),
+    Bad("outside", '{ file = "../n.png" }', "reference_image_urls[1] is ../n.png: the path leads outside the project"),
+    Bad("absolute", '{ file = "/etc/x.png" }',
+        "reference_image_urls[1] is /etc/x.png: the path must be relative to the spec"),
+    Bad("hidden", '{ file = ".secret/n.png" }', "reference_image_urls[1] is .secret/n.png: it is a hidden file"),
+    Bad("git's", '{ file = ".git/config" }', "reference_image_urls[1] is .git/config: .git is a folder of git"),
+    Bad("the project", '{ file = "." }', "reference_image_urls[1] is .: it is a folder"),
     Bad("no media", '{ file = "p" }', "reference_image_urls[1]: p is an HTML page", "images: png",
         file=InputFile("0", 9, None, "an HTML page")),
     Bad("a video", '{ file = "p" }', "reference_image_urls[1]: p is video/mp4; it must be an image",
@@ -167,8 +168,8 @@ BAD = [
         "did you mean hero.sume.toml?", specs={"hero.sume.toml": HERO}),
     Bad("without its ending", '{ from = "hero" }', "reference_image_urls[1]: there is no spec hero",
         "did you mean hero.sume.toml?", specs={"hero.sume.toml": HERO}),
-    Bad("a spec outside", '{ from = "../hero.sume.toml" }', "reference_image_urls[1]: the path leads outside",
-        "name a spec of the project"),
+    Bad("a spec outside", '{ from = "../hero.sume.toml" }',
+        "reference_image_urls[1] is ../hero.sume.toml: the path leads outside", "name a spec of the project"),
     Bad("itself", '{ from = "x.sume.toml" }',
         "reference_image_urls[1]: x.sume.toml makes videos; it must be an image"),
     Bad("a film for a picture", '{ from = "f.sume.toml" }',
@@ -273,6 +274,7 @@ def test_a_default_names_files_of_the_project_and_is_told_at_the_specs_that_have
     assert own.inputs == {}
     (problem,) = read(specs, config=Config(defaults=DEFAULTS)).problems
     assert (problem.where, problem.what) == ("a/x.sume.toml:1:1", "reference_image_urls[1]: there is no file logo.png")
+    assert problem.hint == "[defaults.image] in sumesync.toml names it, relative to the project"
 
 
 # --- Of any length ---------------------------------------------------------------------------------------
@@ -368,6 +370,59 @@ def test_an_edited_upstream_that_has_changed_is_waited_for_until_it_is_decided_o
     assert change.field == "reference_image_urls"
 
 
+SWAP = 'kind = "face-swap"\navatar_ids = ["avatar_1"]\nsource_video_url = { from = "a.sume.toml" }\n'
+CLIP = {"a.sume.toml": 'kind = "video"\nprompt = "A"\n'}
+
+
+@pytest.mark.parametrize(
+    ("specs", "accepted", "there", "verb", "told"),
+    [
+        pytest.param({"a.sume.toml": HERO, "b.sume.toml": image("a")}, "", "0", Verb.CREATE, [], id="as made"),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")}, "", "by hand", Verb.CREATE, [False], id="edited"
+        ),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")}, "mine", "mine", Verb.CREATE, [True], id="accepted"
+        ),
+        pytest.param(
+            {"a.sume.toml": HERO, "b.sume.toml": image("a")},
+            "mine",
+            "yet another",
+            Verb.ATTENTION,
+            [],
+            id="edited again",
+        ),
+        pytest.param(
+            {**CLIP, "b.sume.toml": SWAP}, "", "by hand", Verb.ATTENTION, [], id="edited, and the file is sent"
+        ),
+        pytest.param({**CLIP, "b.sume.toml": SWAP}, "mine", "mine", Verb.CREATE, [True], id="accepted, and it is sent"),
+    ],
+)
+def test_what_a_person_had_in_hand_of_an_upstream_is_told_where_it_is_sent_and_waited_for_where_it_cannot_be(
+    specs: dict[str, str], accepted: str, there: str, verb: Verb, told: list[bool]
+) -> None:
+    project = read(specs)
+    made, *_ = achieved(project)
+    (its,) = made.outputs
+    entries = [replace(made, accepted=(output(its.path, accepted),) if accepted else ())]
+    found = planned(*project.wanted, entries=entries, files={its.path: file(there)})
+    action = action_of(found, "b.sume.toml")
+    assert action.verb is verb
+    assert [each.accepted for each in action.handmade] == told
+    assert all((each.path, each.of) == (its.path, made.key) for each in action.handmade)
+
+
+def test_an_upstream_whose_earlier_request_came_back_under_an_edit_is_waited_for() -> None:
+    """Its entry does not stand for that request, and cannot before somebody decides."""
+    a, b = read({"a.sume.toml": HERO, "b.sume.toml": image("a")}).wanted
+    (other,) = read({"a.sume.toml": 'prompt = "Another"\n'}).wanted
+    first = past(a, job("job_1", JobState.COMPLETED, output("a.png", "first")))
+    now = replace(entry(other, job("job_2", JobState.COMPLETED, output("a.png", "second"))), history=(first,))
+    found = planned(a, b, entries=[now], files={"a.png": file("by hand")})
+    assert [action.verb for action in found.actions] == [Verb.ATTENTION, Verb.ATTENTION]
+    assert action_of(found, "b.sume.toml").reason.code is Why.WAITING
+
+
 def test_narrowing_brings_in_what_a_chosen_one_needs() -> None:
     specs = {**LINE, "0.sume.toml": HERO, "other.sume.toml": 'prompt = "x"\n'}
 
@@ -452,3 +507,12 @@ def test_a_take_of_a_chain_is_another_request() -> None:
     from tests.builders import lock
 
     assert next_take(clip, index(lock(*entries), (), (), "sume")) == 3
+
+
+def test_what_hangs_on_a_circle_is_told_where_to_mend_it() -> None:
+    circle = {"a.sume.toml": image("b"), "b.sume.toml": image("a"), "c.sume.toml": image("a")}
+    (told,) = [problem for problem in read(circle).problems if problem.path == "c.sume.toml"]
+    assert (told.what, told.hint) == (
+        "reference_image_urls[1]: a.sume.toml is invalid",
+        "mend it first: a.sume.toml:2:25",
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from sumesync.core.action import Change, Plan, Standing, Verb, Why
 from sumesync.core.advance import search_record
+from sumesync.core.decide import quoted
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.plan import only
 from sumesync.errors import Exit, Problem
@@ -1392,3 +1393,15 @@ def test_a_copy_that_was_edited_does_not_hide_that_the_original_is_missing() -> 
         found = planned(HERO, RENAMED, entries=entries, files={"launch/banner.png": EDITED})
         assert action_of(found, HERO_PATH).verb is Verb.FETCH
         assert action_of(found, RENAMED_PATH).reason.code is Why.EDITED
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("a/hero.sume.toml", "a/hero.sume.toml"),
+        ("a b.sume.toml[1x1]", "'a b.sume.toml[1x1]'"),
+        ("-rf.sume.toml", "./-rf.sume.toml"),
+    ],
+)
+def test_a_path_in_a_hint_is_one_word_and_no_option(path: str, word: str) -> None:
+    assert quoted(path) == word

@@ -17,6 +17,7 @@ from sumesync.core.text import (
     amount,
     count,
     forms_of,
+    in_bytes,
     printable,
     short_urls,
     suggest,
@@ -300,3 +301,19 @@ def test_forms_too_short_to_tell_from_words_are_left_out() -> None:
 )
 def test_urls_are_shown_short(text: str, shown: str) -> None:
     assert short_urls(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (98_765, "99 kB"),
+        (1_250_000, "1.2 MB"),
+        (300_000_000, "300 MB"),
+        (2 << 30, "2.1 GB"),
+    ],
+)
+def test_sizes_of_files(size: int, shown: str) -> None:
+    assert in_bytes(size) == shown

@@ -224,7 +224,8 @@ def test_an_error() -> None:
 
 EVENTS = [
     (Event(News.SUBMITTING, HERO.key), f"{HERO_PATH}: submitting"),
-    (Event(News.ACCEPTED, HERO.key, "x", "job_1"), f"{HERO_PATH}: accepted job_1"),
+    (Event(News.ACCEPTED, HERO.key, "accepted", "job_1"), f"{HERO_PATH}: accepted job_1"),
+    (Event(News.ACCEPTED, HERO.key, "accepted for 5 credits", "job_1"), f"{HERO_PATH}: accepted for 5 credits, job_1"),
     (Event(News.STATUS, HERO.key, "running", "job_1"), f"{HERO_PATH}: running job_1"),
     (Event(News.FAILED, HERO.key, "content_policy"), f"{HERO_PATH}: failed content_policy"),
     (Event(News.NOTE, None, "waiting 3 s"), "waiting 3 s"),

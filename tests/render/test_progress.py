@@ -20,6 +20,7 @@ EVENTS = (
     Event(News.DONE, HERO, "launch/hero.png"),
     Event(News.FAILED, EntryKey("b.sume.toml"), "job_2 failed: content_policy"),
     Event(News.NOTE, None, "Sume asks to wait 7 s before the next request"),
+    Event(News.UPLOADING, HERO, "take.mp4 (300 MB)"),
 )
 
 
@@ -34,6 +35,7 @@ def test_off_a_terminal_one_plain_line_a_change() -> None:
         "launch/hero.sume.toml: done launch/hero.png",
         "b.sume.toml: failed job_2 failed: content_policy",
         "Sume asks to wait 7 s before the next request",
+        "launch/hero.sume.toml: uploading take.mp4 (300 MB)",
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
 
+from sumesync.core.text import in_bytes
 from tests import canaries
 
 from .conftest import Maker
@@ -103,14 +105,53 @@ def test_an_accepted_edit_is_what_the_next_clip_is_made_of(chain: Stage) -> None
     assert chain.path("hero.png").read_bytes() == TAKE
 
 
+def test_an_edited_image_is_accepted_and_changes_nothing_until_somebody_asks(chain: Stage) -> None:
+    """The clip is paid for as it stands; what will be sent for the next one is told, and a retake costs it alone."""
+    chain.write("hero.png", TAKE)
+    film(chain, "It falls over.")
+    assert "takes what Sume made, not your edit of hero.png" in chain.here("plan", code=0).out
+    film(chain)
+    accepted = chain.here("accept", "hero", code=0).err
+    assert (
+        "film.sume.toml takes it, and stays as it was made. To make it anew: sumesync retake film.sume.toml" in accepted
+    )
+    assert "takes it" not in chain.here("accept", "hero", code=0).err
+    chain.here("check", code=0)
+    assert "Nothing to do" in chain.here("plan", code=0).out
+    chain.here("retake", "film", code=0)
+    planned = chain.here("plan", code=0).out
+    assert "takes hero.png as you accepted it" in planned
+    assert "1 paid job" in planned
+    (action,) = [each for each in chain.here("plan", "--json", code=0).json["actions"] if each["paid_jobs"]]
+    assert action["handmade"] == [{"path": "hero.png", "of": {"path": "hero.sume.toml"}, "accepted": True}]
+    assert "takes hero.png as you accepted it" in chain.here("plan", "--format", "markdown", code=0).out
+    chain.here("apply", "--yes", code=0)
+    assert chain.paid() == [HERO, FILM, FILM]
+    assert chain.world.uploads()[0].sha256 == hashlib.sha256(TAKE).hexdigest()
+    chain.here("check", code=0)
+
+
+def test_a_changed_image_that_was_edited_is_decided_on_before_its_clip_costs_anything(chain: Stage) -> None:
+    chain.write("hero.png", TAKE)
+    chain.spec("hero", "A lid.")
+    told = chain.here("apply", "--yes", code=1).out
+    assert "waits for hero.sume.toml, whose output it takes" in told
+    assert len(chain.charges()) == 2
+    chain.here("accept", "hero", code=0)
+    chain.here("apply", "--yes", code=0)
+    assert chain.paid() == [HERO, FILM, FILM], "the picture costs nothing, the clip is made of it"
+    assert uploads(chain) == (1, 1)
+
+
 def test_the_same_bytes_are_uploaded_once_for_two_specs_and_two_runs(stage: Stage) -> None:
     stage.write("in/take.png", TAKE)
     stage.write("other/copy.png", TAKE)
     film(stage, "One.", file(), name="one")
     film(stage, "Two.", file("other/copy.png"), name="two")
-    stage.here("apply", "--yes", code=0)
+    first = stage.here("apply", "--yes", code=0).err
+    assert re.findall(r"uploading \S+ \(.*\)", first) == [f"uploading in/take.png ({in_bytes(len(TAKE))})"]
     film(stage, "Three.", file(), name="three")
-    stage.here("apply", "--yes", code=0)
+    assert "uploading" not in stage.here("apply", "--yes", code=0).err
     assert uploads(stage) == (1, 1)
     assert len(stage.charges()) == 3
     stage.all_there()
@@ -250,6 +291,19 @@ def test_a_face_swap_of_a_film_of_the_project_is_made_of_its_upload(fast: Stage)
     assert str(stage.charges()[1].body["source_video_url"]).endswith(upload.path)
     stage.here("check", code=0)
     stage.here("plan", "--exit-code", code=0)
+
+
+def test_a_face_swap_of_a_film_that_was_edited_waits_until_that_is_accepted(fast: Stage) -> None:
+    stage = fast
+    stage.write("clip.sume.toml", f'kind = "video"\nprompt = "{FILM}"\n')
+    stage.here("apply", "--yes", code=0)
+    stage.write("clip.mp4", stage.path("clip.mp4").read_bytes() + b"cut")
+    swaps(stage)
+    assert "waits for clip.sume.toml" in stage.here("apply", "--yes", code=1).out
+    assert (len(stage.charges()), uploads(stage)) == (1, (0, 0))
+    stage.here("accept", "clip", code=0)
+    stage.here("apply", "--yes", code=0)
+    assert stage.world.uploads()[0].sha256 == stage.sha256("clip.mp4")
 
 
 def test_a_face_swap_alone_loads_the_film_that_it_needs_first(fast: Stage) -> None:

@@ -148,7 +148,7 @@ def test_an_unknown_cost_without_a_balance_wants_a_number_of_jobs(make: Maker) -
     specs(stage, "a", "b")
     refused = stage.here("apply", "--yes", "--max-credits", "20", code=3)
     assert "what 2 jobs will cost is not known, and the balance cannot be read" in refused.err
-    assert "--max-jobs" in refused.err
+    assert "sumesync apply --max-credits 20 --max-jobs 2" in refused.err
     assert stage.posts() == 0
     done = stage.here("apply", "--yes", "--max-credits", "20", "--max-jobs", "2", code=0)
     assert "(8 credits)" in done.out
@@ -179,6 +179,13 @@ def test_status_tells_what_each_cost(stage: Stage) -> None:
     rows = {row["path"]: row for row in stage.here("status", "--json", code=0).json["specs"]}
     assert rows["v1.sume.toml"]["credits"] == 20
     assert rows["a.sume.toml"]["jobs"][0]["credits"] == 4
+
+
+def test_a_job_that_two_specs_share_is_counted_once(stage: Stage) -> None:
+    for name in ("a", "b"):
+        stage.spec(name, "The same.")
+    stage.here("apply", "--yes", code=0)
+    assert "What is here cost 4 credits." in stage.here("status", code=0).err
 
 
 def test_under_a_budget_nothing_unknown_is_sent_once_more(make: Maker) -> None:

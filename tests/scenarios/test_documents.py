@@ -35,6 +35,7 @@ def test_an_analysis_from_a_new_spec_to_a_check(stage: Stage) -> None:
     stage.write("reel.sume.toml", text.replace('url = ""', 'url = "https://www.tiktok.com/@someone/video/1"'))
     assert "1 paid job" in stage.here("plan", code=0).out
     done = stage.here("apply", "--yes", code=0)
+    assert f"reel.sume.toml: accepted for 5 credits, {stage.charges()[0].job_id}" in done.err
     assert "reel.sume.toml: done analysis" in done.err
     assert "1 job paid for (5 credits), 1 file written" in done.out
     assert [job["credits"] for job in stage.lock()["reel.sume.toml"]["jobs"]] == [5]
@@ -165,13 +166,16 @@ def test_one_spec_of_two_faces_is_two_jobs_and_two_films(stage: Stage) -> None:
     assert "2 paid jobs" in planned
     assert "more than the 1 allowed" in stage.here("apply", "--yes", "--max-jobs", "1", code=3).text
     assert stage.charges() == ()
-    stage.here("apply", "--yes", code=0)
+    assert stage.here("apply", "--yes", code=0).err.count("swap.sume.toml: accepted for 30 credits, job_") == 2
     assert [output["path"] for output in stage.outputs("swap.sume.toml")] == ["swap.mp4", "swap-2.mp4"]
     assert stage.sha256("swap.mp4") != stage.sha256("swap-2.mp4")
     assert len(stage.charges()) == 2
     assert [job["credits"] for job in stage.lock()["swap.sume.toml"]["jobs"]] == [30, 30]
     assert [job["credits"] for job in json.loads(stage.read("swap.sume.json"))["jobs"]] == [30, 30]
     stage.here("check", code=0)
+    status = stage.here("status", code=0)
+    assert f"{stage.charges()[0].job_id} +1  60" in status.out
+    assert "What is here cost 60 credits." in status.err
     stage.path("swap-2.mp4").unlink()
     stage.here("fetch", code=0)
     stage.here("check", code=0)
@@ -193,6 +197,26 @@ def test_an_estimate_knows_what_an_analysis_cost(stage: Stage) -> None:
     assert "about 5 credits" in stage.here("plan", code=0).out
     assert "more than" in stage.here("apply", "--yes", "--max-credits", "4", code=3).text
     stage.here("apply", "--yes", "--max-credits", "5", code=0)
+
+
+def test_what_sume_says_that_an_analysis_costs_counts_at_once_under_a_budget(stage: Stage) -> None:
+    """The first one's required_credits use the budget up: the second is not begun."""
+    analysis(stage)
+    analysis(stage, "two", REEL + "2")
+    ended = stage.here("apply", "--yes", "--max-credits", "5", code=3).out
+    assert "5 of 5 credits used" in ended
+    assert len(stage.charges()) == 1
+
+
+def test_an_estimate_of_a_face_swap_counts_its_faces(stage: Stage) -> None:
+    swap(stage, "avatar_mara", "avatar_jonas")
+    stage.here("apply", "--yes", code=0)
+    swap(stage, "avatar_mara", "avatar_jonas", "avatar_femi")
+    planned = stage.here("plan", code=0).out
+    assert "about 90 credits" in planned
+    assert "30 a job, as 2 earlier face swaps" in planned
+    assert "more than the 89 allowed" in stage.here("apply", "--yes", "--max-credits", "89", code=3).text
+    assert "(90 credits)" in stage.here("apply", "--yes", "--max-credits", "90", code=0).out
 
 
 def test_one_of_two_faces_that_failed_is_told_and_a_retry_says_that_it_pays_for_both(make: Maker) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sumesync.disk import schemas
+
 from .conftest import Maker
 from .stage import Stage
 
@@ -105,6 +107,58 @@ def test_renamed_changed_and_dropped(stage: Stage) -> None:
     stage.here("apply", "--prune", "--yes", code=0)
     assert stage.lock() == {}
     assert not stage.has("shots.sume.json")
+
+
+EVERY_FILTER: dict[str, Any] = {
+    "q": "serum",
+    "search_mode": "text",
+    "source_type": "upload",
+    "segment_type": "demo",
+    "brand": "Lumen",
+    "product": "serum",
+    "tag": "macro",
+    "keyword": "drop",
+    "cta_present": False,
+    "min_duration_seconds": 3.5,
+    "max_duration_seconds": 4,
+    "created_after": "2026-01-10",
+    "created_before": "2026-01-20T00:00:00Z",
+    "sort": "duration_desc",
+}
+"""As Sume documents them. The library has one scene that passes all."""
+
+
+def test_every_filter_is_a_field_and_is_sent(stage: Stage) -> None:
+    assert set(EVERY_FILTER) | {"limit"} == set(schemas.for_specs().kinds["asset-search"].fields)
+    search(stage, **EVERY_FILTER)
+    stage.here("apply", "--yes", code=0)
+    assert [scene["id"] for scene in result(stage)["scenes"]] == ["asset_0002"]
+    assert result(stage)["scenes"][0]["search"] == {"mode": "text", "score": 1.0, "query": "serum"}
+
+
+def test_every_filter_of_a_spec_counts(stage: Stage) -> None:
+    """Each of them alone, at a value that the scene does not have, leaves none."""
+    others = {
+        "q": "coffee",
+        "source_type": "social",
+        "segment_type": "hook",
+        "brand": "Stride",
+        "product": "cream",
+        "tag": "kitchen",
+        "keyword": "sole",
+        "cta_present": True,
+        "created_after": "2026-01-16",
+        "min_duration_seconds": 4.5,
+        "max_duration_seconds": 3,
+        "created_before": "2026-01-11",
+    }
+    opposite = {"min_duration_seconds": "max_duration_seconds", "max_duration_seconds": "min_duration_seconds"}
+    for name, value in others.items():
+        filters = {**EVERY_FILTER, name: value}
+        filters.pop(opposite.get(name, ""), None)
+        search(stage, name.replace("_", "-"), **filters)
+    stage.here("apply", "--yes", code=0)
+    assert {name: result(stage, name.replace("_", "-"))["count"] for name in others} == dict.fromkeys(others, 0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Everything that is wrong is told before anything is sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,6 +178,7 @@ def test_bad_input_is_told_and_spends_nothing(
     spoil(stage)
     told = stage.here("apply", "--yes", code=64)
     assert says in told.text
+    assert re.search(r"^x\.sume\.toml:[0-9]+:[0-9]+: ", told.out, re.MULTILINE), "told where it stands"
     assert len(stage.world.requests) == 0
 
 
