@@ -147,7 +147,7 @@ def read_metadata(
     ``quick_bytes``; ``likely``: as of ``metadata.read``."""
     data = read_bytes(root, path, metadata.MAX_BYTES, proved)
     if isinstance(data, str):
-        return MetadataFact(ours=False, blocked=True) if os.path.lexists(root / path) else None
+        return MetadataFact(ours=False, blocked=True) if os.path.lexists(f"{root}/{path}") else None
     return metadata.read(data.decode("utf-8", "replace"), likely)
 
 
