@@ -108,7 +108,8 @@ def plan(
     asks = plan_.pays and not offline and (form == "text" or common.talk.as_json)  # the others are for all to read
     if asks:
         quote = money.glimpsed(common, session, plan_, quote)
-    document = machine.plan(plan_, session.place.endpoint, quote)
+    read = out is not None or common.talk.as_json  # by a program: else it need not be made
+    document = machine.plan(plan_, session.place.endpoint, quote) if read else {}
     if out is not None:
         saved = {**document, "options": given, "digest": machine.digest(document, given)}
         _save(common, out, saved)

@@ -49,11 +49,12 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value))
     if sort is not dict:
         return False
-    return all(_is_plain_key(key) and _is_plain(item) for key, item in value.items())
-
-
-def _is_plain_key(key: Any) -> bool:
-    return type(key) is str and key.isascii() and not key.startswith("$")
+    for key, item in value.items():
+        if type(key) is not str or not key.isascii() or key.startswith("$"):
+            return False
+        if type(item) is not str and not _is_plain(item):
+            return False
+    return True
 
 
 def identity(value: Json, inputs: Mapping[Pointer, Input] = MappingProxyType({}), here: Pointer = ()) -> Any:

@@ -39,6 +39,8 @@ def told(action: Action, ground: Ground) -> Action:
         removes = [path for path in _left_behind(action, ground) if path not in replaces]
     else:
         return action
+    if not (replaces or removes or action.forced):
+        return action
     there = (path for path in replaces if path in ground.observed.files)
     return replace(action, replaces=_unique((*there, *action.forced)), removes=_unique(removes))
 

@@ -37,10 +37,12 @@ class Combination:
     def table(self, spec: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
         """The spec as this combination says it: axes that are fields set them, the others stand in texts."""
         own = {name: value for name, value in spec.items() if name != MATRIX}
+        if not self.values:
+            return own
         return {name: self.fill(value) for name, value in {**own, **self.sets(fields)}.items()}
 
     def sets(self, fields: Collection[str]) -> dict[str, Any]:
-        return {axis: value for axis, value in self.values.items() if axis in fields}
+        return {axis: value for axis, value in self.values.items() if axis in fields} if self.values else {}
 
     def place(self, pointer: Pointer, fields: Collection[str]) -> Pointer:
         """Where the spec says what stands at ``pointer`` of ``table``."""

@@ -109,11 +109,15 @@ def stale(wanted: Wanted, entry: Entry, before: MetadataFact | None) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two values are the same to JSON: to Python true is 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if type(one) is dict:
         return one.keys() == other.keys() and all(_same(item, other[key]) for key, item in one.items())
-    if isinstance(one, list) and isinstance(other, list):
+    if type(one) is list:
         return len(one) == len(other) and all(map(_same, one, other))
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    return bool(one == other)
 
 
 def history_tables(history: tuple[Past, ...], asked: Mapping[str, Asked]) -> list[dict[str, Any]]:
@@ -145,14 +149,17 @@ def _ordered(value: Json) -> Json:
     return value
 
 
-def read(text: str) -> MetadataFact:
-    """What a metadata file says. Never raises: a file that does not read is stale, or not ours."""
+def read(text: str, likely: Entry | None = None) -> MetadataFact:
+    """What a metadata file says. Never raises: a file that does not read is stale, or not ours. ``likely``: the entry
+    that it may well be of. Where it says just that, nothing of it need be proved again."""
     try:
         document = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return MetadataFact(ours=False)
     if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
         return MetadataFact(ours=False)
+    if likely is not None and (fact := _as_recorded(document, likely)):
+        return fact
     try:
         entry = _entry(document)
     except LockFault:
@@ -175,6 +182,18 @@ def read(text: str) -> MetadataFact:
         asked=asked,
         exact=document == written and document["format_version"] is not True,
     )
+
+
+def _as_recorded(document: dict[str, Any], entry: Entry) -> MetadataFact | None:
+    """What ``read`` makes of the metadata of ``entry``, where these are just that, without history and document."""
+    take, request, meta = document.get("take"), document.get("request"), document.get("meta")
+    if type(take) is not int or not isinstance(request, dict) or not isinstance(meta, dict | None) or entry.history:
+        return None
+    written = _document(entry, take, request, meta, None, {})
+    if not _same(document, written) or not _writable(request):
+        return None
+    asked = {entry.fingerprint: Asked(take, request)}
+    return MetadataFact(True, entry, take, request, meta or {}, None, None, asked, exact=True)
 
 
 def _asked(document: dict[str, Any]) -> dict[str, Asked]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sumesync.model import (
+    Entry,
     EntryKey,
     Fact,
     JobRecord,
@@ -82,7 +83,9 @@ def index(lock: Lock, facts: Iterable[Fact], journal: Iterable[Submission], endp
     for key, past in pasts(lock):
         if past.endpoint == endpoint:
             # Of another branch's lock, too, a job that was taken back is not the request's.
-            jobs = (job for job in past.jobs if (past.fingerprint, job.id) not in retracted)
+            jobs = past.jobs
+            if retracted:
+                jobs = tuple(job for job in jobs if (past.fingerprint, job.id) not in retracted)
             _add(found, past.fingerprint, past.kind, jobs)
             if past.accepted:
                 paid = found[past.fingerprint]
@@ -104,11 +107,12 @@ def holders(lock: Lock, job_id: str) -> tuple[EntryKey, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def pasts(lock: Lock) -> Iterator[tuple[EntryKey, Past]]:
-    """Every request that the lock knows: each entry's history, then what it is now."""
+def pasts(lock: Lock) -> Iterator[tuple[EntryKey, Past | Entry]]:
+    """Every request that the lock knows: each entry's history, then what it is now, for which it stands itself."""
     for key, entry in lock.entries.items():
-        for past in entry.pasts:
+        for past in entry.history:
             yield key, past
+        yield key, entry
 
 
 def _foreign(ours: str | None, theirs: str | None) -> bool:
@@ -116,7 +120,12 @@ def _foreign(ours: str | None, theirs: str | None) -> bool:
 
 
 def _add(found: dict[str, Paid], fingerprint: str, kind: str, jobs: Iterable[JobRecord]) -> None:
-    paid = found.get(fingerprint) or Paid(fingerprint, kind)
+    jobs, paid = tuple(jobs), found.get(fingerprint) or Paid(fingerprint, kind)
+    if not paid.jobs and not paid.attempts and len(jobs) == 1 and jobs[0].state is not JobState.VOID:
+        # What the rest comes to, for most of thousands.
+        attempts = max(jobs[0].attempt, 0)
+        found[fingerprint] = Paid(fingerprint, paid.kind or kind, jobs, paid.accepted, paid.unknown, attempts)
+        return
     merged = {job.id: job for job in paid.jobs}
     for job in jobs:
         merged[job.id] = merge(merged[job.id], job) if job.id in merged else job

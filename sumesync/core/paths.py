@@ -86,7 +86,7 @@ def under(folder: str, name: str) -> str:
 
 def parent(path: str) -> str:
     """The folder of a project path; "" is the root."""
-    return posixpath.dirname(path)
+    return path.rpartition("/")[0]
 
 
 def folded(path: str) -> str:
@@ -105,4 +105,4 @@ def suffix_of(path: str) -> str:
 
 def spec_stem(path: str) -> str:
     """``launch/hero.sume.toml`` -> ``hero``."""
-    return posixpath.basename(path).removesuffix(SPEC_SUFFIX)
+    return path.rpartition("/")[2].removesuffix(SPEC_SUFFIX)

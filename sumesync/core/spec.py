@@ -65,7 +65,7 @@ def _draft(spec: Document, variant: Variant, kind: Kind, found: Found) -> Draft:
         else:
             links.append(chain.Link(ask, _where(spec, variant, ask.place)))
     assert isinstance(request, dict)
-    output = table.get("output", {})
+    output, folder = table.get("output", {}), paths.parent(spec.path)
     meta = _plain(table.get("meta", {}))
     take = int(table.get("take", 1))
     wanted = Wanted(
@@ -74,7 +74,7 @@ def _draft(spec: Document, variant: Variant, kind: Kind, found: Found) -> Draft:
         take=take,
         request=request,
         fingerprint="" if links else fingerprint(kind.name, request, take, given),
-        folder=paths.join(paths.parent(spec.path), output.get("dir", "."))[0],
+        folder=paths.join(folder, output["dir"])[0] if "dir" in output else folder,
         stem=output.get("name", paths.spec_stem(spec.path)),
         meta=meta,
         tags=tuple(meta.get("tags", ())),

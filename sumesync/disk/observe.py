@@ -22,7 +22,7 @@ from sumesync.disk import atomic, git
 from sumesync.disk.hashes import Hashes
 from sumesync.disk.project import Home, inside, reached, read_bytes
 from sumesync.errors import LocalStateError
-from sumesync.model import FileFact, FileKind
+from sumesync.model import Entry, FileFact, FileKind
 
 _CHUNK: Final = 1 << 20
 HASHES: Final = Hashes()
@@ -37,10 +37,15 @@ def observe(root: Path, project: Project, state: State, endpoint: str, hashes: H
     names = {folder: names_in(root, folder) for folder in folders}
     proved: set[str] = set()
     files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes, proved)) is not None}
-    described = {metadata.path_of(wanted.key) for wanted in project.wanted}
-    described |= {metadata.path_of(key) for key in state.lock.entries}
-    found = {path: known for path in sorted(described) if (known := read_metadata(root, path, proved)) is not None}
-    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | described))
+    described: dict[str, Entry | None] = {metadata.path_of(wanted.key): None for wanted in project.wanted}
+    described |= {metadata.path_of(key): entry for key, entry in state.lock.entries.items()}
+    seen = ((path, read_metadata(root, path, proved, entry)) for path, entry in sorted(described.items(), key=_path))
+    found = {path: known for path, known in seen if known is not None}
+    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | described.keys()))
+
+
+def _path(described: tuple[str, Entry | None]) -> str:
+    return described[0]
 
 
 def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None = None) -> FileFact | None:
@@ -118,13 +123,15 @@ def names_in(root: Path, folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def read_metadata(root: Path, path: str, proved: set[str] | None = None) -> MetadataFact | None:
+def read_metadata(
+    root: Path, path: str, proved: set[str] | None = None, likely: Entry | None = None
+) -> MetadataFact | None:
     """A metadata file; None when there is none. One that cannot be read is not ours. ``proved``: as of
-    ``quick_bytes``."""
+    ``quick_bytes``; ``likely``: as of ``metadata.read``."""
     data = read_bytes(root, path, metadata.MAX_BYTES, proved)
     if isinstance(data, str):
-        return MetadataFact(ours=False, blocked=True) if os.path.lexists(root / path) else None
-    return metadata.read(data.decode("utf-8", "replace"))
+        return MetadataFact(ours=False, blocked=True) if os.path.lexists(f"{root}/{path}") else None
+    return metadata.read(data.decode("utf-8", "replace"), likely)
 
 
 def find_metadata(root: Path, specs: Iterable[str]) -> dict[str, MetadataFact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -127,6 +128,9 @@ def test_what_we_wrote_is_never_stale_however_it_is_laid_out(its: Entry, take: i
     text = metadata.render(spec, its, None, metadata.read(metadata.render(spec, its)).asked)
     for laid_out in (text, text.replace("\n", "\r\n"), json.dumps(json.loads(text), sort_keys=True)):
         assert not metadata.stale(spec, its, metadata.read(laid_out))
+        assert (
+            metadata.read(laid_out, its) == metadata.read(laid_out, replace(its, kind="x")) == metadata.read(laid_out)
+        )
     assert metadata.stale(replace(spec, take=take + 1), its, metadata.read(text))
     assert metadata.stale(replace(spec, meta={**meta, "more": 1}), its, metadata.read(text))
     assert metadata.stale(spec, replace(its, kind=its.kind + "x"), metadata.read(text))
@@ -167,9 +171,20 @@ def test_whatever_else_it_says_is_stale(place: tuple[Any, ...]) -> None:
         said = json.loads(text)
         _put(said, place, change)
         assert metadata.stale(spec, its, metadata.read(json.dumps(said)))
+        assert metadata.read(json.dumps(said), its) == metadata.read(json.dumps(said))
     less = json.loads(text)
     _put(less, place[:-1], lambda value: _without(value, place[-1]))
     assert metadata.stale(spec, its, metadata.read(json.dumps(less)))
+    assert metadata.read(json.dumps(less), its) == metadata.read(json.dumps(less))
+
+
+@pytest.mark.parametrize("place", [*_places(json.loads(metadata.render(HERO, HERO_DONE)))], ids=str)
+@pytest.mark.parametrize("value", [True, 1, 1.0, 0, None, "x", {}, [], math.inf, "\udc00"])
+def test_what_it_says_does_not_hang_on_what_it_is_likely_to_say(place: tuple[Any, ...], value: Any) -> None:
+    said = json.loads(metadata.render(replace(HERO, meta={"n": 1}), HERO_DONE))
+    _put(said, place, lambda _: value)
+    text = json.dumps(said)
+    assert metadata.read(text, HERO_DONE) == metadata.read(text)
 
 
 def _without(value: Any, name: Any) -> Any:
