@@ -6,12 +6,12 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import click
 
 from sumesync import __version__
+from sumesync.cli import talk as speech
 from sumesync.cli.talk import Quit, Talk, lost_data
 from sumesync.core.text import printable, without_secrets
 from sumesync.errors import Exit, SumesyncError, UsageError
@@ -149,9 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code is Exit.DONE and (why := lost_data()):
         Talk().warn(f"error: the output could not be written: {why}")
         code = Exit.REFUSED
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
+    speech.close()
     sys.exit(int(code))
 
 

@@ -105,11 +105,27 @@ def _write(stream: TextIO | None, text: str) -> None:
     except (OSError, ValueError) as error:
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             _lost.append(str(error))
-        # What follows goes nowhere, and the interpreter's last flush finds no fault.
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+        _silence(stream)
+
+
+def close() -> None:
+    """Say the last of it. What nobody hears any more must not change the exit code: the interpreter ends with 120 where
+    its own last flush fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # there is none
+            continue
+        except (OSError, ValueError):
+            _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """What follows goes nowhere, and the interpreter's last flush finds no fault."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 class Quit(Exception):
