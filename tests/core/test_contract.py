@@ -164,9 +164,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_document_takes_long_or_says_much(name: str) -> None:
     request: Any = {"prompt": "a" * 5_000 + "!", "x": {"x": {"x": {}}}, "list": [{"x": n} for n in range(2_000)]}
-    began = time.monotonic()
+    began = time.thread_time()
     found = differences(HOSTILE[name], ROUTE, request)
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
     assert len(found) <= 20
     assert all(len(finding.what) < 700 and len(finding.hint) < 700 for finding in found)
 
