@@ -15,6 +15,7 @@ from sumesync.core import contract
 from sumesync.core.contract import Contract, Unfit, differences
 from sumesync.core.kinds import Kind, Takes
 from sumesync.model import EntryKey, LocalInput, UpstreamInput
+from tests.builders import examples
 
 ROUTE = "/images/generations"
 BODY = {
@@ -186,7 +187,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON, _JSON)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_breaks_the_comparison(schema: Any, part: Any) -> None:
     whole = document(schema, components={"schemas": {"A": part}}, x=part)
     requests: list[Any] = [FINE, {"prompt": 1, "x": [part], "extra": {"x": None}}]
