@@ -1,6 +1,6 @@
 """One hypothesis profile: the same examples in CI every time, no deadlines, no database in the checkout.
 
-``HYPOTHESIS_PROFILE=deep`` looks twenty times longer, at random.
+``HYPOTHESIS_PROFILE=deep`` takes forty times as many examples, at random.
 
 Temporary folders are in memory where the system has room for them: much of the time would be waiting for the disk, and
 no test sees what a disk keeps when the power goes. ``TMPDIR`` names another place; .ci/lower-bounds names a disk.
