@@ -1,6 +1,6 @@
 """One hypothesis profile: the same examples in CI every time, no deadlines, no database in the checkout.
 
-``HYPOTHESIS_PROFILE=deep`` looks twenty times longer, at random.
+``HYPOTHESIS_PROFILE=deep`` takes forty times as many examples, at random.
 
 Temporary folders are in memory where the system has room for them: much of the time would be waiting for the disk, and
 no test sees what a disk keeps when the power goes. ``TMPDIR`` names another place; .ci/lower-bounds names a disk.
@@ -8,12 +8,15 @@ no test sees what a disk keeps when the power goes. ``TMPDIR`` names another pla
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -35,3 +38,22 @@ def pytest_configure() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay until the end: no search for garbage need look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """No search for garbage in the middle of a test. JSON that is nested too deeply for Python is read down to the very
+    last stack frame, and what other tests left would be finalized there, with no frame for that: each such object is
+    an error that pytest tells of in the test that happens to run. Python looks for garbage between two tests instead.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()

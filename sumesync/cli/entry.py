@@ -37,6 +37,7 @@ def main() -> None:
     if code == 0 and (why := voice.lost_data()):
         voice.write(sys.stderr, f"error: the output could not be written: {why}\n", False)
         code = 3
+    voice.close()
     sys.exit(code)
 
 

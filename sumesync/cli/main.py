@@ -6,14 +6,13 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import click
 
 from sumesync import __version__
+from sumesync.cli import voice
 from sumesync.cli.talk import Quit, Talk
-from sumesync.cli.voice import HELP_WIDTH, lost_data
 from sumesync.core.text import printable, without_secrets
 from sumesync.errors import Exit, SumesyncError, UsageError
 from sumesync.host import prepare_process
@@ -132,7 +131,7 @@ _HELP = {
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": voice.HELP_WIDTH},
     epilog="Start with: sumesync init, then sumesync new image hero, then sumesync plan. "
     'Completion for bash: eval "$(_SUMESYNC_COMPLETE=bash_source sumesync)" (zsh_source and fish_source likewise).',
 )
@@ -151,12 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prepare_process()
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
-    if code is Exit.DONE and (why := lost_data()):
+    if code is Exit.DONE and (why := voice.lost_data()):
         Talk().warn(f"error: the output could not be written: {why}")
         code = Exit.REFUSED
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
+    voice.close()
     sys.exit(int(code))
 
 

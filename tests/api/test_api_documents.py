@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from sumesync.api import wire
 from sumesync.model import Json
+from tests.builders import examples
 from tests.canaries import KEY, OBJECT_KEY, PLANTED, UPLOAD_URL, WORKSPACE, babble, caught, nets
 
 from .test_api_wire import _JSON
@@ -61,7 +62,7 @@ def test_what_is_nested_beyond_reason_ends() -> None:
 
 
 @given(_JSON.filter(lambda value: isinstance(value, dict | list)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_document_can_be_kept_and_is_its_own_document(value: Any) -> None:
     value = wire.parse(json.dumps(value).encode())
     once = document(value)

@@ -20,6 +20,7 @@ from sumesync.api.answers import Answer, error_body, submit_result
 from sumesync.api.openapi import declares_header
 from sumesync.api.reading import Unreadable, parse
 from sumesync.model import JobState
+from tests.builders import examples
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -207,7 +208,7 @@ READERS: list[Callable[[Any], object]] = [
 
 
 @given(_JSON)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_reader_raises_on_any_json(value: Any) -> None:
     for reader in READERS:
         try:
@@ -224,14 +225,14 @@ def test_no_reader_raises_on_any_json(value: Any) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_bytes_break_the_reading(body: bytes) -> None:
     submit_result(Answer(200, {}, body), now=0.0)
     error_body(Answer(500, {}, body))
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_retry_after_breaks_the_reading(text: str) -> None:
     wait = wire.retry_after({"retry-after": text, "date": text}, now=0.0)
     assert wait is None or 0 <= wait <= 60

@@ -6,6 +6,7 @@ any more: what a killed process leaves behind.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -65,6 +66,11 @@ from tests.builders import KINDS
 LINEAGE = "0" * 32
 LASTS = 60.0
 """Seconds for which a signed URL is good."""
+
+
+read_lock = functools.lru_cache(64)(locks.read)
+read_metadata = functools.lru_cache(256)(metadata.read)
+"""Pure functions of texts that every look at the same disk would read again."""
 
 
 class Crash(BaseException):
@@ -415,7 +421,7 @@ class MemoryStores:
 
     # LockStore
     def read(self) -> Lock | None:
-        return locks.read(self.disk.lock).lock if self.disk.lock is not None else None
+        return read_lock(self.disk.lock).lock if self.disk.lock is not None else None
 
     def create(self, lineage: str, workspace: str | None) -> Lock:
         self.fuse.burn("lock", lambda: setattr(self.disk, "lock", locks.new_text(lineage, workspace)))
@@ -423,7 +429,7 @@ class MemoryStores:
 
     def patch(self, changes: Mapping[EntryKey, Sequence[Change]], lineage: str, workspace: str | None = None) -> None:
         text = self.disk.lock or locks.new_text(lineage, workspace)
-        entries = dict(locks.read(text).lock.entries)
+        entries = dict(read_lock(text).lock.entries)
         after = {}
         for key, steps in changes.items():
             entry = entries.get(key)
@@ -556,7 +562,7 @@ class Desk:
         names: dict[str, set[str]] = {}
         for path in files:
             names.setdefault(paths.parent(path), set()).add(path.rpartition("/")[2])
-        known = {path: metadata.read(text) for path, text in self.disk.texts.items()}
+        known = {path: read_metadata(text) for path, text in self.disk.texts.items()}
         return Observed(
             files | placement.documents(known), {folder: frozenset(found) for folder, found in names.items()}, known
         )

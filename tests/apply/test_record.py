@@ -208,3 +208,19 @@ def test_metadata_that_cannot_be_read_are_not_removed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(book.stores, "read_text", unreadable)
     book.record.remove_metadata(HERO.key)
     assert book.fuse.log == []
+
+
+def test_an_entry_without_metadata_leaves_nothing_to_remember() -> None:
+    book = Book(lock(HERO_DONE))
+    book.record.remember(TEASER.key)
+    assert book.record.metadata(HERO) == ""
+    assert set(metadata.read(book.disk.texts[PATH]).asked) == {HERO.fingerprint}
+
+
+def test_what_another_entrys_metadata_tell_is_remembered() -> None:
+    book = Book(lock(HERO_DONE))
+    book.disk.texts[metadata.path_of(TEASER.key)] = metadata.render(TEASER, TEASER_DONE)
+    book.record.remember(TEASER.key)
+    past = replace(HERO_DONE, history=(TEASER_DONE.present,))
+    assert book.record.metadata(HERO, past) == ""
+    assert set(metadata.read(book.disk.texts[PATH]).asked) == {HERO.fingerprint, TEASER.fingerprint}

@@ -33,7 +33,7 @@ _FLAGS = (
     "--hide-scrollbars",
 )
 KEYS = {"Left": "\ue012", "Up": "\ue013", "Right": "\ue014", "Down": "\ue015", "Enter": "\ue007", "Escape": "\ue00c"}
-_PATIENCE = 20.0
+_PATIENCE = 120.0
 
 
 @dataclass

@@ -284,16 +284,16 @@ def test_a_chain_of_five_thousand_and_a_fan_of_a_thousand() -> None:
     specs = {f"c{n:04}.sume.toml": image(f"c{n - 1:04}") for n in range(1, 5000)}
     specs |= {f"f{n:04}.sume.toml": image("c0000").replace("A cup", f"{n}") for n in range(1000)}
     specs["c0000.sume.toml"] = HERO
-    began = time.monotonic()
+    began = time.thread_time()
     found = read(specs)
-    middle = time.monotonic()
+    middle = time.thread_time()
     assert not found.problems
     assert chain.depths(found.wanted)[EntryKey("c4999.sume.toml")] == 4999
     plan_ = planned(*found.wanted)
     assert plan_.pays == 6_000
     assert len(only(plan_, lambda key: key.path == "c4999.sume.toml").actions) == 5000
     assert middle - began < 120
-    assert time.monotonic() - middle < 120
+    assert time.thread_time() - middle < 120
 
 
 def test_a_broken_root_is_told_to_the_end_of_a_long_chain() -> None:

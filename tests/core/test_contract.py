@@ -15,6 +15,7 @@ from sumesync.core import contract
 from sumesync.core.contract import Contract, Unfit, differences
 from sumesync.core.kinds import Kind, Takes
 from sumesync.model import EntryKey, LocalInput, UpstreamInput
+from tests.builders import examples
 
 ROUTE = "/images/generations"
 BODY = {
@@ -164,9 +165,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_document_takes_long_or_says_much(name: str) -> None:
     request: Any = {"prompt": "a" * 5_000 + "!", "x": {"x": {"x": {}}}, "list": [{"x": n} for n in range(2_000)]}
-    began = time.monotonic()
+    began = time.thread_time()
     found = differences(HOSTILE[name], ROUTE, request)
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
     assert len(found) <= 20
     assert all(len(finding.what) < 700 and len(finding.hint) < 700 for finding in found)
 
@@ -186,7 +187,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON, _JSON)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_breaks_the_comparison(schema: Any, part: Any) -> None:
     whole = document(schema, components={"schemas": {"A": part}}, x=part)
     requests: list[Any] = [FINE, {"prompt": 1, "x": [part], "extra": {"x": None}}]

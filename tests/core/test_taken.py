@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sumesync.core import metadata
@@ -89,6 +89,7 @@ values: st.SearchStrategy[Json] = st.recursive(
 extras = st.dictionaries(st.text(string.ascii_lowercase, min_size=3, max_size=3), values, max_size=3)
 
 
+@example("p", None, 1, {"aaa": {}, "aab": [{"a": 1}], "aac": 1}, "q", {"aaa": {}, "aac": {}}, False)
 @given(words, st.sampled_from([None, "4:5", "1:1"]), st.integers(1, 3), extras, words, extras, st.booleans())
 @settings(max_examples=examples(150), deadline=None)
 def test_any_request_can_be_asked_for_again(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
 import re
@@ -160,16 +162,21 @@ def opened(**settings: Any) -> Iterator[Yard]:
         # Ids that depend on nothing but the jobs and uploads that there are: equal histories make equal states.
         sume.world.token = lambda: f"{len(sume.world._jobs) + len(sume.world._uploads) + 1:04d}"
         stage = Stage(folders[0], folders[1], sume)
-        zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.zygote"],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
         try:
-            yield Yard(stage, folders[2], zygote)
+            yield Yard(stage, folders[2], _zygote())
         finally:
-            zygote.kill()
-            zygote.communicate()
             stage.close()
+
+
+@functools.cache
+def _zygote() -> subprocess.Popen[str]:
+    """One for all yards of this process: it keeps nothing of a run but the modules that it has imported."""
+    zygote = subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.zygote"],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    atexit.register(zygote.communicate)  # its orders end there, and so does it
+    return zygote

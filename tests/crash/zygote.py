@@ -28,7 +28,7 @@ from tests.crash.probe import Deed, Probe, unpacked
 from tests.crash.sabotage import SABOTAGES
 from tests.scenarios import stage
 
-PATIENCE = 60
+PATIENCE = 300
 """Seconds after which a child counts as hung; SIGALRM ends it."""
 NOW = 1_800_000_000.0
 _LOADED = frozenset(sys.modules)

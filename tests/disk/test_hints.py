@@ -16,7 +16,7 @@ from watchdog.observers.polling import PollingObserver
 from sumesync.disk.hints import EVERYTHING, Bell, FolderHints, handler_of, matters
 from sumesync.errors import LocalStateError
 
-PATIENCE = 20.0
+PATIENCE = 200.0
 
 
 def until(hints: FolderHints, path: str) -> frozenset[str]:

@@ -23,7 +23,7 @@ from sumesync.host import SystemClock, ThreadWorkers
 from sumesync.model import Done
 from sumesync.ports import Clock
 
-_PATIENCE = 20.0
+_PATIENCE = 300.0
 """Real seconds for a block: a wait that is too long by mistake fails, it does not hang."""
 
 

@@ -140,7 +140,7 @@ def test_while_it_waits_for_another_apply(make: Maker) -> None:
     stage = running(make, {**POLL, "delay": 1, "times": 1})
     first = stage.begin("apply", "--yes")
     stage.sume.gate.reached()
-    second = stage.begin("apply", "--yes", "--lock-timeout", "60")
+    second = stage.begin("apply", "--yes", "--lock-timeout", "300")
     heard(second, f"process {first.pid}")
     kill(second, "SIGINT")
     stage.end(second, code=130)
@@ -332,6 +332,18 @@ def test_output_that_cannot_be_written_is_told_and_stops_no_payment(make: Maker,
     assert "could not be written" in shown
     assert len(stage.charges()) == (2 if "apply" in args else 0)
     laws.finish(stage, charges=2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(("stream", "argument", "code"), [("stdout", "no-command", 64), ("stderr", "--version", 0)])
+def test_what_a_write_left_behind_does_not_change_the_exit_code(stream: str, argument: str, code: int) -> None:
+    """Words that a signal caught on their way to a closed terminal: the interpreter tries again, or ends with 120."""
+    program = f"import sys; from sumesync.cli.main import main; sys.{stream}.write('x'); main(['{argument}'])"
+    with open("/dev/full", "w") as full:
+        null = subprocess.DEVNULL
+        out, err = (full, null) if stream == "stdout" else (null, full)
+        done = subprocess.run([sys.executable, "-E", "-c", program], stdout=out, stderr=err, check=False)
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "<&- >&- 2>&-"])

@@ -32,7 +32,7 @@ def test_two_applies_that_start_together_pay_once(make: Maker) -> None:
     stage = make()
     for number in range(3):
         stage.spec(f"s{number}", f"Picture {number}.")
-    both = [stage.begin("apply", "--yes", "--lock-timeout", "30") for _ in range(2)]
+    both = [stage.begin("apply", "--yes", "--lock-timeout", "300") for _ in range(2)]
     ends = [stage.end(process, code=0) for process in both]
     assert sum("Nothing to do" in end.out for end in ends) == 1
     assert len(stage.charges()) == 3
@@ -58,7 +58,7 @@ def test_a_second_one_is_told_who_is_at_work(make: Maker, wait: str) -> None:
 def test_whoever_waits_plans_anew_when_it_is_its_turn(make: Maker) -> None:
     stage, first = at_work(make)
     stage.spec("later", "A lid.")
-    second = stage.begin("apply", "--yes", "--lock-timeout", "30")
+    second = stage.begin("apply", "--yes", "--lock-timeout", "300")
     assert second.stderr is not None
     assert f"process {first.pid}" in second.stderr.readline()
     stage.sume.gate.open()

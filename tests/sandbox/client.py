@@ -59,7 +59,7 @@ class Site:
     running: Running
     clock: Clock
     slept: list[float]
-    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=5))
+    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=120))
 
     def send(self, method: str, url: str, body: bytes | None = None, **headers: str) -> Got:
         answer = self.pool.request(

@@ -215,12 +215,12 @@ def test_the_server_needs_no_drawing_library_until_something_is_drawn() -> None:
 
 
 def test_drawing_is_quick() -> None:
-    """Measured on one core: 45 ms a picture, 170 ms a clip of 5 s at 480p. The bounds leave room for a busy machine."""
+    """Processor time, measured: 45 ms a picture, 170 ms a clip of 5 s at 480p. It grows on a busy machine, too."""
     big = scene("A woman walks through a sunlit market in Lisbon. " * 4, size=(768, 960))
     mp4(Clip(scene(size=(480, 854)), 0.2))
-    began = time.perf_counter()
+    began = time.process_time()
     pictures.png(big)
-    middle = time.perf_counter()
+    middle = time.process_time()
     mp4(Clip(scene(size=(480, 854)), 5))
     assert middle - began < 0.5
-    assert time.perf_counter() - middle < 2.0
+    assert time.process_time() - middle < 2.0

@@ -67,7 +67,8 @@ MEDIA = {"method": "GET", "route": "media"}
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is forked")
 LONG = 600.0
 """Seconds that a slow job runs; ``Stage.later`` is longer."""
-PATIENCE = 30.0
+PATIENCE = 300.0
+"""Seconds until something is taken to hang, however busy the machine."""
 _LARGEST = 4 << 20
 """Bytes of a file that is searched for canaries: we write none that is larger, only attackers do."""
 KILLED = 99

@@ -188,7 +188,7 @@ def test_a_second_apply_is_refused_and_told_who_is_at_work(make: Maker) -> None:
 
 def test_a_second_apply_may_wait_for_the_first(make: Maker) -> None:
     stage, first = at_work(make)
-    second = stage.begin("apply", "--yes", "--lock-timeout", "20")
+    second = stage.begin("apply", "--yes", "--lock-timeout", "300")
     assert second.stderr is not None
     waiting = second.stderr.readline()
     assert f"process {first.pid}" in waiting

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from .conftest import Maker
-from .stage import POST, Stage
+from .stage import PATIENCE, POST, Stage
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_reader_that_leaves_early_is_no_fault(make: Maker, args: tuple[str, ..
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(PATIENCE) == 0
     assert "Traceback" not in err
     assert "Broken pipe" not in err
     stage.ended.remove(process)
@@ -178,7 +178,7 @@ def test_the_sandbox_serves_what_it_says(make: Maker) -> None:
         assert stage.sha256("hero.png") == stage.outputs("hero.sume.toml")[0]["sha256"]
     finally:
         server.terminate()
-        server.communicate(timeout=20)
+        server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
 
 

@@ -13,7 +13,7 @@ from sumesync.errors import LocalStateError
 from tests.reliability.machine import Fast, machine
 
 from .conftest import Maker
-from .stage import POST, Stage
+from .stage import PATIENCE, POST, Stage
 from .watcher import Session
 
 SAVED = "hero.sume.toml"
@@ -509,7 +509,7 @@ def test_no_thread_is_left_by_any_number_of_passes(stage: Stage) -> None:
         session.later(20)
     ours = [thread for thread in threading.enumerate() if thread.name.startswith("sumesync-") and thread.is_alive()]
     for thread in ours:
-        thread.join(timeout=10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

@@ -214,7 +214,7 @@ def test_between_two_looks_of_watch_at_its_job_an_apply_works(stage: Stage, begu
     stage.spec("hero", "A jar.")
     begun.until("accepted", path="hero.sume.toml")
     stage.spec("side", "A lid.")
-    stage.here("apply", "--yes", "--no-wait", "--lock-timeout", "20", "side", code=5)
+    stage.here("apply", "--yes", "--no-wait", "--lock-timeout", "300", "side", code=5)
     stage.later()
     begun.until("done", path="hero.sume.toml")
     begun.until("idle", specs=2)
