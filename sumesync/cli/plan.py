@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from sumesync.cli.talk import Quit
 from sumesync.core import cost
 from sumesync.core.action import Plan, Verb
 from sumesync.core.cost import Quote
+from sumesync.core.locate import Locator
 from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
+from sumesync.core.toml import MAX_BYTES
 from sumesync.disk import atomic
 from sumesync.disk import project as projects
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
@@ -115,7 +119,8 @@ def plan(
             markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
         )
     elif form == "github":
-        common.talk.out(github.plan(plan_, projects.folder_in_git(session.place.home.root)), newline=False)
+        root = session.place.home.root
+        common.talk.out(github.plan(plan_, projects.folder_in_git(root), partial(_line_of, root)), newline=False)
     else:
         common.talk.out(human.plan(plan_, view(common, session, quote=quote)), newline=False)
         advise(common, plan_, out)
@@ -126,6 +131,12 @@ def plan(
         raise Quit(Exit.USAGE)
     if exit_code and codes:
         raise Quit(first_of(codes))
+
+
+def _line_of(root: Path, path: str, fields: Sequence[str]) -> int:
+    data = projects.read_bytes(root, path, MAX_BYTES) if fields else ""
+    found = None if isinstance(data, str) else Locator(data.decode("utf-8", "replace")).first(fields)
+    return found[0] if found else 1
 
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:

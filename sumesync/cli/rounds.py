@@ -202,7 +202,9 @@ class Rounds:
 
     def rest(self, specs: int) -> None:
         self.shows.stands(self.standing())
-        self.shows.note("idle", f"{count(specs, 'spec')} up to date.")
+        waiting = len(self._plan.of(Verb.INVALID, Verb.ATTENTION))
+        wait = f"; {count(waiting, 'spec')} {'waits' if waiting == 1 else 'wait'} for you" if waiting else ""
+        self.shows.note("idle", f"{count(specs - waiting, 'spec')} up to date{wait}.")
 
     def over(self, jobs: int, most: int) -> None:
         self.shows.note(

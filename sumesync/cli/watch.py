@@ -141,13 +141,13 @@ def _view(common: Common) -> watching.View:
     if talk.as_json:
         return watching.JsonView(talk.out, question)
     if talk.quiet:
-        return watching.PlainView(lambda _text: None, talk.say, question, progress.Silent(talk.warn))
+        return watching.PlainView(lambda _text: None, talk.say, talk.warn, question, progress.Silent(talk.warn))
     if is_terminal(sys.stderr) and is_terminal(sys.stdout):
         from rich.console import Console
 
         console = Console(stderr=True, highlight=False, markup=False, no_color=not colours(sys.stderr))
         return watching.LiveSession(console, SystemClock())
-    return watching.PlainView(talk.out, talk.say, question)
+    return watching.PlainView(talk.out, talk.say, talk.warn, question)
 
 
 def _end(common: Common, rounds: Rounds) -> None:

@@ -68,24 +68,26 @@ class View(Protocol):
 
 
 class PlainView:
-    """Lines that stay: plans on ``out``, all else on ``say``. ``put`` writes a question, without an end of line."""
+    """Lines that stay: plans on ``out``, what is wrong on ``warn``, all else on ``say``; a question, without an end of
+    line, on ``put``."""
 
     def __init__(
         self,
         out: Callable[[str], None],
         say: Callable[[str], None],
+        warn: Callable[[str], None],
         put: Callable[[str], None],
         shown: progress.Silent | None = None,
     ) -> None:
-        self._out, self._say, self._put = out, say, put
+        self._out, self._say, self._warn, self._put = out, say, warn, put
         self._shown = shown or progress.Lines(self._line)
         self._question = ""
 
-    def _line(self, text: str) -> None:
+    def _line(self, text: str, wrong: bool = False) -> None:
         """A line of its own, also where a question stands; that is put again below it."""
         if self._question:
             self._put("\n")
-        self._say(text)
+        (self._warn if wrong else self._say)(text)
         if self._question:
             self._put(self._question)
 
@@ -96,7 +98,8 @@ class PlainView:
         self._out(f"\n{human.news(plan, view)}")
 
     def note(self, what: str, text: str, hint: str = "") -> None:
-        self._line(printable(text, 600) + (f"\n  {printable(hint, 600)}" if hint else ""))
+        told = printable(text, 600) + (f"\n  {printable(hint, 600)}" if hint else "")
+        self._line(told, what in ("error", "guard", "warning"))
 
     def stands(self, standing: Standing) -> None: ...
 
