@@ -123,7 +123,7 @@ def plan(
         common.talk.out(github.plan(plan_, projects.folder_in_git(root), partial(_line_of, root)), newline=False)
     else:
         common.talk.out(human.plan(plan_, view(common, session, quote=quote)), newline=False)
-        advise(common, plan_, out)
+        advise(common, session, plan_, out)
     if missing := pointers.told(session, plan_):
         common.talk.warn(missing)
     codes = plan_.codes()
@@ -168,13 +168,13 @@ def view(common: Common, session: Session, keep_going: bool = False, quote: Quot
     )
 
 
-def advise(common: Common, plan_: Plan, out: Path | None) -> None:
+def advise(common: Common, session: Session, plan_: Plan, out: Path | None) -> None:
     """The next command, on stderr."""
     if plan_.invalid:
         common.talk.say("Mend the specs, then run plan again.")
     elif plan_.work:
         common.talk.say(f"To do it: sumesync apply{f' {out}' if out else ''}")
-    elif not plan_.actions:
+    elif not (plan_.actions or session.project.wanted):
         common.talk.say("There are no specs here yet. Write one with: sumesync new image hero")
     elif plan_.of(Verb.ATTENTION):
         common.talk.say("Nothing is done with those until you decide.")
