@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sumesync.core import watching
 from sumesync.core.sight import Item, Sight
-from sumesync.core.watching import Act, Around, Ask, Look, Rest, Result, Rules, Show, TellOver, Wait, Watch
+from sumesync.core.watching import Act, Around, Ask, Look, Rest, Result, Rules, Show, TellOver, Wait, Watch, Withdraw
 from sumesync.ports import Clock
 
 _LONGEST_WAIT = 2.0
@@ -24,7 +24,7 @@ class Hints(Protocol):
     """Files that may have changed."""
 
     def wait(self, timeout: float) -> frozenset[str]:
-        """What was heard since the last time; waits at most ``timeout`` seconds for something."""
+        """What was heard since the last time; waits at most ``timeout`` seconds for something, or for an answer."""
 
 
 class Desk(Protocol):
@@ -42,7 +42,15 @@ class Desk(Protocol):
     def act(self, items: frozenset[Item]) -> Result:
         """One pass with the project's mutex: these items, as far as they are still what they were."""
 
-    def ask(self, ask: Ask) -> bool: ...
+    def ask(self, ask: Ask) -> None:
+        """Put a question; nothing waits for its answer."""
+
+    def answer(self) -> bool | None:
+        """What a person said to the question that stands; None: nothing yet. Raises KeyboardInterrupt where nobody will
+        ever answer."""
+
+    def withdraw(self) -> None:
+        """The question is none any more."""
 
 
 class Voice(Protocol):
@@ -82,6 +90,8 @@ class Watcher:
         now = self._clock.monotonic()
         self.state = watching.noticed(self.state, self._desk.around(), now)
         self._tell_held(watching.held_by_git(self.state))
+        if self.state.asking is not None and (yes := self._desk.answer()) is not None:
+            self.state = watching.answered(self.state, self._rules, yes)
         match watching.step(self.state, self._rules, now):
             case Wait(until):
                 self._voice.stands(self.state, len(watching.settling(self.state, self._rules, now)))
@@ -98,7 +108,11 @@ class Watcher:
                 self._voice.over(jobs, self._rules.max_jobs)
                 self.state = watching.told_over(self.state)
             case Ask() as ask:
-                self.state = watching.answered(self.state, self._rules, ask, self._desk.ask(ask))
+                self._desk.ask(ask)
+                self.state = watching.asked(self.state, ask)
+            case Withdraw():
+                self._desk.withdraw()
+                self.state = watching.withdrawn(self.state)
             case Act(items):
                 result = self._desk.act(items)
                 self.state = watching.passed(self.state, self._rules, items, result, self._clock.monotonic())

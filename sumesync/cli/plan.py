@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from sumesync.cli.session import Session
 from sumesync.core import cost
 from sumesync.core.action import Plan, Verb
 from sumesync.core.cost import Quote
+from sumesync.core.locate import Locator
 from sumesync.core.paths import METADATA_SUFFIX
 from sumesync.core.text import count
+from sumesync.core.toml import MAX_BYTES
 from sumesync.disk import atomic
 from sumesync.disk import project as projects
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
@@ -122,10 +126,11 @@ def plan(
             markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
         )
     elif form == "github":
-        common.talk.out(github.plan(plan_, projects.folder_in_git(session.place.home.root)), newline=False)
+        root = session.place.home.root
+        common.talk.out(github.plan(plan_, projects.folder_in_git(root), partial(_line_of, root)), newline=False)
     else:
         common.talk.out(human.plan(plan_, view(common, session, quote=quote)), newline=False)
-        advise(common, plan_, out)
+        advise(common, session, plan_, out)
     if missing := pointers.told(session, plan_):
         common.talk.warn(missing)
     seen = None if asks or out is not None else session
@@ -133,6 +138,12 @@ def plan(
     if Exit.USAGE in codes:
         return Looked(seen, Exit.USAGE)
     return Looked(seen, first_of(codes) if exit_code and codes else Exit.DONE)
+
+
+def _line_of(root: Path, path: str, fields: Sequence[str]) -> int:
+    data = projects.read_bytes(root, path, MAX_BYTES) if fields else ""
+    found = None if isinstance(data, str) else Locator(data.decode("utf-8", "replace")).first(fields)
+    return found[0] if found else 1
 
 
 def replanned(common: Common, session: Session, asked: dict[str, Any]) -> Plan:
@@ -164,13 +175,13 @@ def view(common: Common, session: Session, keep_going: bool = False, quote: Quot
     )
 
 
-def advise(common: Common, plan_: Plan, out: Path | None) -> None:
+def advise(common: Common, session: Session, plan_: Plan, out: Path | None) -> None:
     """The next command, on stderr."""
     if plan_.invalid:
         common.talk.say("Mend the specs, then run plan again.")
     elif plan_.work:
         common.talk.say(f"To do it: sumesync apply{f' {out}' if out else ''}")
-    elif not plan_.actions:
+    elif not (plan_.actions or session.project.wanted):
         common.talk.say("There are no specs here yet. Write one with: sumesync new image hero")
     elif plan_.of(Verb.ATTENTION):
         common.talk.say("Nothing is done with those until you decide.")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-import click
-
 from sumesync.cli import contract, money, pointers, scope, wiring
 from sumesync.cli.apply import guard
 from sumesync.cli.execution import How, execute, meet
 from sumesync.cli.options import Common
+from sumesync.cli.person import Person
 from sumesync.cli.plan import view
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import Talk
@@ -43,6 +42,7 @@ class Rounds:
     blind: bool = False
     """Jobs whose cost nobody can tell may be bought, too: the person said how many."""
     wrote: Callable[[list[str]], None] = lambda _paths: None
+    person: Person | None = None
     ended: bool = False
     done: int = 0
     _bought: set[str] = field(default_factory=set)
@@ -51,6 +51,7 @@ class Rounds:
     _budget: Budget | None = None
     _trouble: str = ""
     _hint: str = ""
+    _question: str = ""
 
     # --- Looking ---------------------------------------------------------------------------------------------
 
@@ -162,15 +163,31 @@ class Rounds:
         left = frozenset(outcome.not_begun)
         return Result(len(outcome.bought), left, kind, frozenset(never), spent=outcome.over_budget)
 
-    def ask(self, ask: Ask) -> bool:
-        self.shows.pause()
-        try:
-            yes = click.confirm(_question(ask, self.place.endpoint), err=True)
-        finally:
-            self.shows.resume()
-        if not yes:
+    def ask(self, ask: Ask) -> None:
+        self._question = _question(ask, self.place.endpoint)
+        if self.person:
+            self.person.listen()
+        self._pose()
+
+    def answer(self) -> bool | None:
+        line = self.person.line() if self.person else None
+        if line is None:
+            return None
+        word = line.strip().lower()
+        if word not in _ANSWERS:
+            self._pose()
+            return None
+        self.shows.unask()
+        if not _ANSWERS[word]:
             self.shows.note("note", "Declined; asked again when it changes.")
-        return yes
+        return _ANSWERS[word]
+
+    def withdraw(self) -> None:
+        self.shows.unask()
+        self.shows.note("note", "That question is out of date; nothing was done.")
+
+    def _pose(self) -> None:
+        self.shows.ask(f"{self._question} [y/N]: ")
 
     # --- Telling ---------------------------------------------------------------------------------------------
 
@@ -179,14 +196,15 @@ class Rounds:
         if session is None:
             return
         part = sight.seen_only(self._plan, items)
-        shown = view(self.common, session, True, money.quote(session, part))
-        self.shows.plan(part, replace(shown, max_jobs=part.pays))  # the session's own guard tells of itself
+        self.shows.plan(part, view(self.common, session, quote=money.quote(session, part)))
         for problem in contract.of_plan(self.common, session, part):
             self.shows.note("warning", f"{problem.where}: {problem.what}", problem.hint)
 
     def rest(self, specs: int) -> None:
         self.shows.stands(self.standing())
-        self.shows.note("idle", f"{count(specs, 'spec')} up to date.")
+        waiting = len(self._plan.of(Verb.INVALID, Verb.ATTENTION))
+        wait = f"; {count(waiting, 'spec')} {'waits' if waiting == 1 else 'wait'} for you" if waiting else ""
+        self.shows.note("idle", f"{count(specs - waiting, 'spec')} up to date{wait}.")
 
     def over(self, jobs: int, most: int) -> None:
         self.shows.note(
@@ -229,6 +247,9 @@ def _kind_of(status: int | None) -> str:
     if status in (401, 402, 403):
         return watching.KEY
     return "" if status and 400 <= status < 500 and status not in (408, 429) else watching.NETWORK
+
+
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def _question(ask: Ask, endpoint: str) -> str:

@@ -36,6 +36,10 @@ _CONFIG = """\
 max_jobs = 100  # a plan of more paid jobs is refused unless --max-jobs says otherwise
 """
 _SANDBOX = 'endpoint = "sandbox"  # a local Sume: no key, no cost. Remove this line to use the real one.\n'
+_IN_LFS = """
+[media]
+store = "lfs"  # a git-lfs pointer counts as the file that it names
+"""
 _IGNORED = ("# sumesync", "/.sume/", ".sumesync-*.part")
 _DRIVER = "sumesync lock merge %O %A %B %P"
 _ATTRIBUTES = (
@@ -44,6 +48,22 @@ _ATTRIBUTES = (
     f"*{paths.METADATA_SUFFIX} merge=sumesync linguist-generated text eol=lf",
 )
 _LFS = tuple(f"*{suffix} filter=lfs diff=lfs merge=lfs -text" for suffix in sorted(paths.MEDIA_SUFFIXES))
+_ON_BRANCH = (
+    """\
+    # On merge. "sumesync init --github --apply-on branch" writes the other way: on the branch, before the merge.
+    if: github.event_name != 'pull_request' && needs.plan.outputs.work == 'true'
+""",
+    """\
+    # On the branch, so that reviewers see what they merge; what comes from a fork is made after the merge.
+    if: >-
+      needs.plan.outputs.work == 'true' && (github.event_name != 'pull_request'
+      || github.event.pull_request.head.repo.full_name == github.repository)
+""",
+)
+_MAY_COMMENT = (
+    "      contents: write\n",
+    "      contents: write\n      pull-requests: write  # the comment, with the media\n",
+)
 _ASSUMED = "Not documented: an assumption, like every name that is."
 _PROMPT = '""  # What to make, in words'
 
@@ -53,9 +73,22 @@ _PROMPT = '""  # What to make, in words'
 @click.option("--sandbox", "in_sandbox", is_flag=True, help="Make a project that uses the sandbox.")
 @click.option("--git", "with_git", is_flag=True, help="Set up git's merges of sume.lock; in a project too, each clone.")
 @click.option("--lfs", "with_lfs", is_flag=True, help="With --git: let git-lfs keep the media.")
-@click.option("--github", "with_github", is_flag=True, help="Write a workflow: plan on pull requests, apply on merge.")
+@click.option("--github", "with_github", is_flag=True, help="Write a workflow: plan in review, apply if approved.")
+@click.option(
+    "--apply-on",
+    type=click.Choice(["merge", "branch"]),
+    help="With --github: make media after the merge (unless given), or on the branch, so that reviewers see them.",
+)
 @options.common
-def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with_lfs: bool, with_github: bool) -> None:
+def init(
+    common: Common,
+    directory: Path,
+    in_sandbox: bool,
+    with_git: bool,
+    with_lfs: bool,
+    with_github: bool,
+    apply_on: str | None,
+) -> None:
     """Make DIRECTORY (this one unless named) a project: sumesync.toml, sume.lock, and lines in .gitignore.
 
     With --git, .gitattributes says how sume.lock is merged, and this clone's git learns the driver: then
@@ -63,6 +96,8 @@ def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with
     """
     if with_lfs and not with_git:
         raise UsageError("--lfs goes with --git", "sumesync init --git --lfs")
+    if apply_on and not with_github:
+        raise UsageError("--apply-on goes with --github", f"sumesync init --github --apply-on {apply_on}")
     root = common.folder / directory
     atomic.make_folder(root)
     root = root.resolve()
@@ -71,16 +106,18 @@ def init(common: Common, directory: Path, in_sandbox: bool, with_git: bool, with
         raise UsageError(f"{printable(str(root))} is in no git repository", "run first: git init")
     if home.config.exists() and not (with_git or with_github):
         raise UsageError(f"{printable(str(home.config))} is there already", "this is a project; try: sumesync plan")
-    made = [] if home.config.exists() else _make(root, home, in_sandbox)
+    made = [] if home.config.exists() else _make(root, home, in_sandbox, with_lfs)
     made += _set_up_git(root, with_lfs) if with_git else []
-    made += _write_workflow(root) if with_github else []
+    made += _write_workflow(root, apply_on) if with_github else []
     if common.talk.as_json:
         common.talk.out(machine.dump({"root": str(root), "made": made}))
     common.talk.say(f"Set up {printable(str(root))}: {', '.join(made) or 'all of it was there'}.")
+    if with_lfs and paths.CONFIG_NAME not in made:
+        common.talk.say(f'{paths.CONFIG_NAME} must say so, too: store = "lfs" under [media].')
     common.talk.say("Next: sumesync new image hero, edit hero.sume.toml, then sumesync plan.")
 
 
-def _make(root: Path, home: projects.Home, in_sandbox: bool) -> list[str]:
+def _make(root: Path, home: projects.Home, in_sandbox: bool, with_lfs: bool) -> list[str]:
     """What a project needs; the names of what was made."""
     made = [paths.CONFIG_NAME]
     locks = LockFile(root)
@@ -89,7 +126,8 @@ def _make(root: Path, home: projects.Home, in_sandbox: bool) -> list[str]:
     else:
         locks.create(new_lineage(), None)
         made.append(paths.LOCK_NAME)
-    atomic.write(home.config, _CONFIG.format(endpoint=_SANDBOX if in_sandbox else "").encode())
+    text = _CONFIG.format(endpoint=_SANDBOX if in_sandbox else "") + (_IN_LFS if with_lfs else "")
+    atomic.write(home.config, text.encode())
     if _add_lines(root / ".gitignore", _IGNORED):
         made.append(".gitignore")
     return made
@@ -107,21 +145,32 @@ def _set_up_git(root: Path, with_lfs: bool) -> list[str]:
     return made
 
 
-def _write_workflow(root: Path) -> list[str]:
+def _write_workflow(root: Path, apply_on: str | None) -> list[str]:
     """The workflow, where GitHub looks for it: at the top of the repository. One that is there stays."""
     folder = projects.folder_in_git(root)
     top = root.parents[folder.count("/")] if folder else root
     path = top / ".github" / "workflows" / "sumesync.yml"
     if path.exists():
+        if apply_on:
+            there = f"{printable(str(path))} is there already, and stays as it is"
+            raise LocalStateError(there, "edit it, or remove it and run this again")
         return []
-    text = shipped.text(*shipped.WORKFLOW, "the workflow")
-    # Of a project that is not at the top the steps must say where it is.
-    text = text.replace("{ mode: plan }", f"{{ mode: plan, folder: {folder} }}") if folder else text
-    text = text.replace("mode: apply\n", f"mode: apply\n          folder: {folder}\n") if folder else text
-    text = text.replace("check --allow-pending", f"check --allow-pending -C {quoted(folder)}") if folder else text
+    text = _workflow(folder, on_branch=apply_on == "branch")
     atomic.make_folder(path.parent)
     atomic.write(path, text.encode())
     return [path.relative_to(top).as_posix()]
+
+
+def _workflow(folder: str, on_branch: bool) -> str:
+    """The shipped workflow. Of a project that is not at the top of its repository the steps say where it is."""
+    text = shipped.text(*shipped.WORKFLOW, "the workflow")
+    if on_branch:
+        text = text.replace(*_ON_BRANCH).replace(*_MAY_COMMENT)
+    if folder:
+        for mode in ("plan", "apply"):
+            text = text.replace(f"mode: {mode}\n", f"mode: {mode}\n          folder: {_toml(folder)}\n")
+        text = text.replace("check --allow-pending", f"check --allow-pending -C {quoted(folder)}")
+    return text
 
 
 def _add_lines(path: Path, lines: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ import click
 
 from sumesync.cli import access, options, wiring
 from sumesync.cli.options import Common
+from sumesync.cli.person import Person
 from sumesync.cli.rounds import Rounds
 from sumesync.cli.session import Place
 from sumesync.cli.talk import Quit, can_ask, colours, is_terminal
@@ -104,6 +105,7 @@ def watch(
     try:
         hints = FolderHints(place.home.root, poll, lambda text, hint: shows.note("note", text, hint))
         rounds.wrote = hints.wrote
+        rounds.person = Person(SystemClock(), hints.wake) if rules.asks else None
         try:
             shows.note("watching", _beginning(place, rules), _how_to(rules))
             Watcher(rounds, hints, rounds, SystemClock(), rules).run()
@@ -132,16 +134,20 @@ def _how_to(rules: Rules) -> str:
 
 def _view(common: Common) -> watching.View:
     talk = common.talk
+
+    def question(text: str) -> None:
+        talk.warn(text, newline=False)
+
     if talk.as_json:
-        return watching.JsonView(talk.out)
+        return watching.JsonView(talk.out, question)
     if talk.quiet:
-        return watching.PlainView(lambda _text: None, talk.say, progress.Silent(talk.warn))
+        return watching.PlainView(lambda _text: None, talk.say, talk.warn, question, progress.Silent(talk.warn))
     if is_terminal(sys.stderr) and is_terminal(sys.stdout):
         from rich.console import Console
 
         console = Console(stderr=True, highlight=False, markup=False, no_color=not colours(sys.stderr))
         return watching.LiveSession(console, SystemClock())
-    return watching.PlainView(talk.out, talk.say, progress.Lines(talk.say))
+    return watching.PlainView(talk.out, talk.say, talk.warn, question)
 
 
 def _end(common: Common, rounds: Rounds) -> None:

@@ -3,7 +3,7 @@ when there is something to tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,11 @@ class Locator:
                 return self._found[pointer]
             pointer = pointer[:-1]
         return None
+
+    def first(self, names: Iterable[str]) -> Position | None:
+        """Where the first of these fields of a request stands that is written down: itself, its file, or in [extra]."""
+        ways = (way for name in names for way in ((name,), (f"{name}_file",), ("extra", name)))
+        return next((self._found[way] for way in ways if way in self._found), None)
 
     def _walk(self, text: str) -> Iterator[tuple[Pointer, Position]]:
         import tree_sitter_toml

@@ -83,6 +83,8 @@ class Watch:
     bought: int = 0
     granted: int = 0
     """Paid jobs beyond the guard that a person agreed to."""
+    asking: Ask | None = None
+    """The question that stands."""
     shown: frozenset[Item] = frozenset()
     rested: int | None = None
     """How many specs were told to be up to date, while they are."""
@@ -125,11 +127,16 @@ class TellOver:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask a person for these. ``over``: they are beyond the guard."""
+    """Ask a person for these, and go on meanwhile. ``over``: they are beyond the guard."""
 
     items: frozenset[Item]
     jobs: int
     over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """What was asked for is not what there is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ class Act:
     items: frozenset[Item]
 
 
-Step: TypeAlias = Wait | Look | Show | Rest | TellOver | Ask | Act
+Step: TypeAlias = Wait | Look | Show | Rest | TellOver | Ask | Withdraw | Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +257,24 @@ def _tried(state: Watch, items: frozenset[Item], result: Result, now: float) -> 
     return found
 
 
-def answered(state: Watch, rules: Rules, ask: Ask, yes: bool) -> Watch:
+def asked(state: Watch, ask: Ask) -> Watch:
+    return replace(state, asking=ask)
+
+
+def withdrawn(state: Watch) -> Watch:
+    """What is left of the question is told anew before it is asked anew."""
+    items = state.asking.items if state.asking else frozenset()
+    return replace(state, asking=None, shown=state.shown - items)
+
+
+def answered(state: Watch, rules: Rules, yes: bool) -> Watch:
+    ask = state.asking
+    if ask is None:
+        return state
     if not yes:
-        return replace(state, aside=state.aside | ask.items)
+        return replace(state, asking=None, aside=state.aside | ask.items)
     beyond = state.bought + ask.jobs - rules.max_jobs
-    return replace(state, agreed=state.agreed | ask.items, granted=max(state.granted, beyond))
+    return replace(state, asking=None, agreed=state.agreed | ask.items, granted=max(state.granted, beyond))
 
 
 def woke(state: Watch, now: float) -> Watch:
@@ -282,14 +302,29 @@ def step(state: Watch, rules: Rules, now: float) -> Step:
     """The one thing to do now."""
     if now >= state.look_at:
         return Look()
+    settled = frozenset(item for item in state.sight.items if _settles_at(state, rules, item) <= now)
+    if state.asking is not None:
+        return Withdraw() if state.asking.items - settled else _meanwhile(state, rules, settled, now)
     if state.sight.fault:
         return Wait(state.look_at)
-    settled = frozenset(item for item in state.sight.items if _settles_at(state, rules, item) <= now)
     if fresh := frozenset(item for item in settled - state.shown if not item.polls):
         return Show(fresh)
     if not state.sight.work and state.rested != state.sight.specs:
         return Rest()
     ready = _together(state, _ready(state, rules, settled, now))
+    return _held(state, rules, ready, now) or _consented(state, rules, ready, now)
+
+
+def _meanwhile(state: Watch, rules: Rules, settled: frozenset[Item], now: float) -> Step:
+    """What goes on while a question stands: what runs is brought, and what needs no other answer is done."""
+    ready = _ready(state, rules, settled, now)
+    free = {item for item in ready if not item.jobs} if rules.applies else _consents(state, ready)
+    allowed = _together(state, frozenset(free))
+    return _held(state, rules, allowed, now) or Act(allowed)
+
+
+def _held(state: Watch, rules: Rules, ready: frozenset[Item], now: float) -> Wait | None:
+    """How long to wait where there is nothing to do, or it may not be done now."""
     if state.hinted is not None or not ready:
         return Wait(_next_time(state, rules, now))
     if state.around is not None and state.around.git:
@@ -297,7 +332,7 @@ def step(state: Watch, rules: Rules, now: float) -> Step:
     if now < state.retry_at:
         soon = now + _KEY_LOOK if state.trouble == KEY else state.retry_at
         return Wait(min(state.look_at, state.retry_at, soon))
-    return _consented(state, rules, ready, now)
+    return None
 
 
 def _ready(state: Watch, rules: Rules, settled: frozenset[Item], now: float) -> frozenset[Item]:
@@ -320,20 +355,28 @@ def _together(state: Watch, ready: frozenset[Item]) -> frozenset[Item]:
 
 def _consented(state: Watch, rules: Rules, ready: frozenset[Item], now: float) -> Step:
     """Do what may be done; ask for the rest, where somebody can answer."""
+    if not rules.applies:
+        agreed = _together(state, _consents(state, ready))
+        if agreed and not _over(state, rules, agreed):
+            return Act(agreed)
+        return Ask(ready, _jobs(ready), _over(state, rules, ready))
     buys = frozenset(item for item in ready if item.jobs)
-    jobs = sum(item.jobs for item in buys)
-    over = jobs > 0 and state.bought + jobs > rules.max_jobs + state.granted
-    if rules.applies:
-        free = ready - buys
-        if not over:
-            return Act(ready | _polls(state))
-        if free:
-            return Act(free | _polls(state))
-        if rules.asks:
-            return Ask(buys, jobs, over)
-        return Wait(_next_time(state, rules, now)) if state.over_told else TellOver(state.bought + jobs)
-    unasked = ready - _consents(state, ready)
-    return Ask(unasked | (buys if over else frozenset()), jobs, over) if unasked or over else Act(ready)
+    if not _over(state, rules, ready):
+        return Act(ready | _polls(state))
+    if free := ready - buys:
+        return Act(free | _polls(state))
+    if rules.asks:
+        return Ask(buys, _jobs(buys), True)
+    return Wait(_next_time(state, rules, now)) if state.over_told else TellOver(state.bought + _jobs(buys))
+
+
+def _jobs(items: frozenset[Item]) -> int:
+    return sum(item.jobs for item in items)
+
+
+def _over(state: Watch, rules: Rules, items: frozenset[Item]) -> bool:
+    """Whether they are more than the session may buy, and a person has agreed to beyond that."""
+    return _jobs(items) > 0 and state.bought + _jobs(items) > rules.max_jobs + state.granted
 
 
 def _polls(state: Watch) -> frozenset[Item]:

@@ -32,6 +32,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
+        self._woken = False
         self._changed = threading.Condition()
 
     def ring(self, path: str) -> None:
@@ -42,12 +43,18 @@ class Bell:
                 self._paths.add(EVERYTHING)
             self._changed.notify()
 
+    def wake(self) -> None:
+        """Whoever waits need not: there is other news than that of files."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
     def wait(self, timeout: float) -> frozenset[str]:
         """What was rung since the last time; waits for something, no longer than ``timeout`` seconds."""
         with self._changed:
-            if not self._paths and timeout > 0:
+            if not self._paths and not self._woken and timeout > 0:
                 self._changed.wait(timeout)
-            found, self._paths = frozenset(self._paths), set()
+            found, self._paths, self._woken = frozenset(self._paths), set(), False
         return found
 
 
@@ -65,6 +72,7 @@ class FolderHints:
         self._known: dict[str, Stamp | None] = {}
         self._watches: dict[str, tuple[int, ObservedWatch]] = {}
         self._polls = poll
+        self.wake = self._bell.wake
         self._log = _Overflow(self._bell)
         self._observer = self._begin(poll)
         self._log.listen()

@@ -32,6 +32,7 @@ _MARKS: dict[Verb, tuple[str, str]] = {
 # Beyond so many of one sort a list is no longer read; so many of them are shown then.
 _MANY, _SOME = 60, 20
 _BASES = 8
+_SHORT = "What is known of the cost is more than the balance."
 _FEW = 4
 """So many variants of one spec are shown one by one."""
 
@@ -53,9 +54,20 @@ class View:
 
 def plan(plan_: Plan, view: View) -> str:
     """The whole plan: head, one line an action with its reason and changes, and the sum."""
+    return "\n\n".join([_head(plan_, view), *_body(plan_, view), summary(plan_, view)]) + "\n"
+
+
+def news(plan_: Plan, view: View) -> str:
+    """A part of a plan that is new to who watches: the actions, and what they are likely to cost."""
+    words = [cost.in_words(view.quote.total)] if plan_.pays else []
+    words += [view.style(_SHORT, fg="yellow")] if view.quote.short else []
+    return "\n\n".join(filter(None, [*_body(plan_, view), "\n".join(words)])) + "\n"
+
+
+def _body(plan_: Plan, view: View) -> list[str]:
     shown = [action for action in plan_.actions if view.verbose or action.verb is not Verb.KEEP or action.pending]
     shown.sort(key=lambda action: (list(Verb).index(action.verb), action.key))
-    blocks = [_head(plan_, view)]
+    blocks = []
     lines = list(_actions(shown, view))
     told = {action.fingerprint for action in plan_.actions if action.unknown}
     for submission in plan_.unknown:
@@ -72,8 +84,7 @@ def plan(plan_: Plan, view: View) -> str:
         blocks.append("\n".join(lines))
     if plan_.invalid:
         blocks.append(problems(plan_.invalid, view.style))
-    blocks.append(summary(plan_, view))
-    return "\n\n".join(blocks) + "\n"
+    return blocks
 
 
 def _actions(shown: list[Action], view: View) -> Iterator[str]:
@@ -258,7 +269,7 @@ def _cost(view: View) -> Iterator[str]:
     if words and (told := balance(quote)):
         yield told
     if quote.short:
-        yield style("What is known of the cost is more than the balance.", fg="yellow")
+        yield style(_SHORT, fg="yellow")
 
 
 def balance(quote: Quote) -> str:
@@ -279,6 +290,8 @@ def _to_do(plan_: Plan, view: View, other: bool) -> str:
         paid = f" {view.style(count(plan_.pays, 'paid job'), bold=True)}." if plan_.pays else " Nothing to pay."
         return f"Plan: {', '.join(parts)}; {kept} unchanged.{paid}"
     all_of = specs(action.key for action in plan_.of(Verb.KEEP) if not action.pending)
+    if not (plan_.actions or other):
+        return "Nothing to do."
     return f"Nothing to submit; {kept} unchanged." if other else f"Nothing to do: {all_of} up to date."
 
 

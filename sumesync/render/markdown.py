@@ -19,7 +19,8 @@ from sumesync.render.human import View
 
 MOST: Final = 65_536
 """Characters of a comment, by GitHub's own limit."""
-_TAIL: Final = 600  # kept free for what says how much was left out
+_TAIL: Final = 1_200
+"""Kept free for what says how much was left out, and for a link to the report, which action/plan adds."""
 _NAMES: Final = {
     Verb.INVALID: "❌ invalid",
     Verb.ATTENTION: "❗ attention",

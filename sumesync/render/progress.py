@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.table import Table
+    from rich.text import Text
 
 _WORDS = {
     News.UPLOADING: "uploading",
@@ -139,7 +140,11 @@ class LiveView:
         if event.news is News.FREE:
             self._done += 1
         mark, look = _MARKS.get(event.news, ("·", "dim"))
-        self._console.print(Text.assemble((f"{mark} ", look), sentence(event), (took, "dim")), soft_wrap=True)
+        self.print(Text.assemble((f"{mark} ", look), sentence(event), (took, "dim")))
+
+    def print(self, text: Text) -> None:
+        """Above what moves."""
+        self._console.print(text, soft_wrap=True)
 
     def close(self) -> None:
         self._live.stop()

@@ -15,6 +15,7 @@ from sumesync.render import human, machine, progress
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +58,68 @@ class View(Protocol):
 
     def stands(self, standing: Standing) -> None: ...
 
-    def pause(self) -> None:
-        """A question is about to be asked."""
+    def ask(self, question: str) -> None:
+        """Put a question, which stands at the end of what is told until ``unask``."""
 
-    def resume(self) -> None: ...
+    def unask(self) -> None:
+        """It was answered, or withdrawn."""
 
     def close(self) -> None: ...
 
 
 class PlainView:
-    """Lines that stay: plans on ``out``, all else on ``say``."""
+    """Lines that stay: plans on ``out``, what is wrong on ``warn``, all else on ``say``; a question, without an end of
+    line, on ``put``."""
 
-    def __init__(self, out: Callable[[str], None], say: Callable[[str], None], shown: progress.Lines | progress.Silent):
-        self._out, self._say, self._shown = out, say, shown
+    def __init__(
+        self,
+        out: Callable[[str], None],
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+        put: Callable[[str], None],
+        shown: progress.Silent | None = None,
+    ) -> None:
+        self._out, self._say, self._warn, self._put = out, say, warn, put
+        self._shown = shown or progress.Lines(self._line)
+        self._question = ""
+
+    def _line(self, text: str, wrong: bool = False) -> None:
+        """A line of its own, also where a question stands; that is put again below it."""
+        if self._question:
+            self._put("\n")
+        (self._warn if wrong else self._say)(text)
+        if self._question:
+            self._put(self._question)
 
     def tell(self, event: Event) -> None:
         self._shown.tell(event)
 
     def plan(self, plan: Plan, view: human.View) -> None:
-        self._out(human.plan(plan, view).rstrip("\n"))
+        self._out(f"\n{human.news(plan, view)}")
 
     def note(self, what: str, text: str, hint: str = "") -> None:
-        self._say(printable(text, 600) + (f"\n  {printable(hint, 600)}" if hint else ""))
+        told = printable(text, 600) + (f"\n  {printable(hint, 600)}" if hint else "")
+        self._line(told, what in ("error", "guard", "warning"))
 
     def stands(self, standing: Standing) -> None: ...
 
-    def pause(self) -> None: ...
+    def ask(self, question: str) -> None:
+        self._question = question
+        self._put(question)
 
-    def resume(self) -> None: ...
+    def unask(self) -> None:
+        self._question = ""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if self._question:
+            self._put("\n")
 
 
 class JsonView:
     """Every event as one document a line."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], None], put: Callable[[str], None] = lambda _text: None) -> None:
+        self._write, self._put = write, put
         self._standing = Standing()
 
     def tell(self, event: Event) -> None:
@@ -113,9 +139,10 @@ class JsonView:
     def stands(self, standing: Standing) -> None:
         self._standing = standing
 
-    def pause(self) -> None: ...
+    def ask(self, question: str) -> None:
+        self._put(question)
 
-    def resume(self) -> None: ...
+    def unask(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -135,35 +162,56 @@ class LiveSession(progress.LiveView):
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._standing = Standing()
+        self._question = ""
         super().__init__(console, 0, clock, per_second=2)
 
     def plan(self, plan: Plan, view: human.View) -> None:
         from rich.text import Text
 
-        self._console.print(Text.from_ansi(human.plan(plan, view).rstrip("\n")), soft_wrap=True)
+        self.print(Text.from_ansi(f"\n{human.news(plan, view)}"))
 
     def note(self, what: str, text: str, hint: str = "") -> None:
         from rich.text import Text
 
-        if what == "watching":
-            return  # the line below says it all the time
         mark, look = _NOTES.get(what, ("·", "dim"))
         told = Text.assemble((f"{mark} ", look), printable(text, 600))
         if hint:
             told.append(f"\n  {printable(hint, 600)}", "dim")
-        self._console.print(told, soft_wrap=True)
+        self.print(told)
 
     def stands(self, standing: Standing) -> None:
         if standing != self._standing:
             self._standing = standing
             self.only(standing.running)
-            self._live.refresh()
+            if not self._question:
+                self._live.refresh()
 
-    def pause(self) -> None:
+    def ask(self, question: str) -> None:
+        """In place of the lines that move: a person types at its end."""
         self._live.stop()
+        self._question = question
+        self._put(question)
 
-    def resume(self) -> None:
+    def unask(self) -> None:
+        self._question = ""
+        self._put(_LINE_AGAIN)
         self._live.start(refresh=True)
+
+    def close(self) -> None:
+        if self._question:
+            self._put("\n")
+        super().close()
+
+    def print(self, text: Text) -> None:
+        if self._question:
+            self._put(_LINE_AGAIN)
+        super().print(text)
+        if self._question:
+            self._put(self._question)
+
+    def _put(self, text: str) -> None:
+        self._console.file.write(text)
+        self._console.file.flush()
 
     def view(self) -> Group:
         from rich.console import Group
@@ -173,4 +221,6 @@ class LiveSession(progress.LiveView):
         return Group(*rows, Text(sentence(self._standing), style="bold"))
 
 
+_LINE_AGAIN = "\r\x1b[2K"
+"""The line where the cursor is, from its beginning."""
 _NOTES = {"idle": ("✓", "green"), "error": ("✗", "red"), "held": ("…", "yellow"), "guard": ("!", "magenta")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,21 @@ from hypothesis import strategies as st
 from sumesync.core import watching
 from sumesync.core.schedule import Pace
 from sumesync.core.sight import COLLECT, ORPHAN, RESUME, Item, Sight
-from sumesync.core.watching import Act, Around, Ask, Look, Rest, Result, Rules, Show, Step, TellOver, Wait, Watch
+from sumesync.core.watching import (
+    Act,
+    Around,
+    Ask,
+    Look,
+    Rest,
+    Result,
+    Rules,
+    Show,
+    Step,
+    TellOver,
+    Wait,
+    Watch,
+    Withdraw,
+)
 from sumesync.model import EntryKey
 
 RULES = Rules(applies=True, pace=Pace(5, 20))
@@ -58,7 +73,7 @@ class Session:
 
     def answer(self, ask: Step, yes: bool) -> None:
         assert isinstance(ask, Ask)
-        self.state = watching.answered(self.state, self.rules, ask, yes)
+        self.state = watching.answered(watching.asked(self.state, ask), self.rules, yes)
 
     def next(self) -> Step:
         """The next step that is not only talk."""
@@ -406,6 +421,82 @@ def test_what_was_declined_is_not_asked_again_before_it_changes() -> None:
     assert isinstance(session.next(), Ask)
 
 
+def asking(*items: Item, rules: Rules = ASKS) -> Session:
+    """A session whose question for ``items`` stands."""
+    session = Session(*items, rules=rules)
+    ask = session.after(3).next()
+    assert isinstance(ask, Ask)
+    session.state = watching.asked(session.state, ask)
+    return session
+
+
+def test_what_runs_is_brought_while_a_question_stands() -> None:
+    session = Session(buy(), rules=ASKS)
+    session.answer(session.after(3).next(), True)
+    assert session.next() == act(buy())
+    session.end(buy(), bought=1)
+    session.look(resume(), buy(SIDE, "v1:s"))
+    assert session.after(5).next() == act(resume())
+    session.end(resume())
+    session.look(resume(), buy(SIDE, "v1:s"))
+    ask = session.next()
+    assert ask == Ask(frozenset([buy(SIDE, "v1:s")]), 1, False)
+    session.state = watching.asked(session.state, ask)
+    assert session.until() == 5.0
+    assert session.after(5).next() == act(resume())
+    session.end(resume())
+    session.look(buy(SIDE, "v1:s"))
+    assert session.until() == 60.0, "and then it is only waited"
+    session.state = watching.answered(session.state, ASKS, True)
+    assert session.next() == act(buy(SIDE, "v1:s"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: session.look(buy(what="v1:b")),
+        lambda session: session.look(),
+        lambda session: session.look(fault="sume.lock does not read"),
+        lambda session: session.hear(HERO.path),
+        lambda session: session.notice(git="a merge is under way"),
+    ],
+    ids=["another request", "gone", "nothing can be planned", "somebody types", "git is at work"],
+)
+def test_a_question_that_is_out_of_date_is_withdrawn_and_what_is_left_is_told_anew(
+    change: Callable[[Session], None],
+) -> None:
+    session = asking(buy(), fetch())
+    session.notice()
+    change(session)
+    assert session.next() == Withdraw()
+    session.state = watching.withdrawn(session.state)
+    session.state = watching.answered(session.state, ASKS, True)
+    assert not session.state.agreed, "a late yes is for nothing"
+    session.notice()
+    session.look(buy(), fetch())
+    session.after(10)
+    assert watching.step(session.state, ASKS, session.now) == Show(frozenset([buy(), fetch()]))
+
+
+def test_what_is_new_waits_for_the_question_that_stands() -> None:
+    """Somebody who is about to answer does not answer for what they have not read."""
+    session = asking(buy())
+    session.look(buy(), buy(SIDE, "v1:s"))
+    assert session.after(5).until() > 0
+    session.state = watching.answered(session.state, ASKS, True)
+    assert watching.step(session.state, ASKS, session.now) == Show(frozenset([buy(SIDE, "v1:s")]))
+    assert session.next() == act(buy()), "the yes was for this"
+    session.end(buy(), bought=1)
+    session.look(resume(), buy(SIDE, "v1:s"))
+    assert session.next() == Ask(frozenset([buy(SIDE, "v1:s")]), 1, False)
+
+
+def test_above_the_guard_what_is_free_goes_on_while_the_question_stands() -> None:
+    session = asking(buy(), rules=replace(RULES, asks=True, max_jobs=0))
+    session.look(buy(), fetch(DEEP))
+    assert session.after(3).next() == act(fetch(DEEP))
+
+
 def test_where_nobody_can_answer_it_only_tells() -> None:
     session = Session(buy(), resume(SIDE, "v1:s"), rules=Rules())
     told = []
@@ -457,13 +548,14 @@ EVENTS = st.one_of(
     st.tuples(st.just("git"), st.sampled_from(["", "a merge is under way"])),
     st.tuples(st.just("head"), st.sampled_from(["one", "two"])),
     st.tuples(st.just("go"), TROUBLE),
+    st.tuples(st.just("answer"), st.booleans()),
 )
 ALL_RULES = st.builds(Rules, applies=st.booleans(), asks=st.booleans(), max_jobs=st.integers(0, 4))
 
 
-@given(ALL_RULES, st.lists(EVENTS, max_size=40), st.booleans())
+@given(ALL_RULES, st.lists(EVENTS, max_size=40))
 def test_whatever_happens_money_is_only_spent_on_what_has_settled(
-    rules: Rules, events: list[tuple[str, object]], yes: bool
+    rules: Rules, events: list[tuple[str, object]]
 ) -> None:
     session = Session(rules=rules)
     git, head = "", "one"
@@ -479,6 +571,9 @@ def test_whatever_happens_money_is_only_spent_on_what_has_settled(
             stood = {item: session.now if item.key.path == value else at for item, at in stood.items()}
         elif name == "wait":
             session.now += float(str(value))
+        elif name == "answer" and session.state.asking is not None:
+            agreed += session.state.asking.jobs if value else 0
+            session.state = watching.answered(session.state, rules, bool(value))
         elif name in ("git", "head"):
             git, head = (str(value), head) if name == "git" else (git, str(value))
         before = session.state.around
@@ -487,8 +582,10 @@ def test_whatever_happens_money_is_only_spent_on_what_has_settled(
             moved = session.now
         step = session.next()
         if isinstance(step, Ask):
-            agreed += step.jobs if yes else 0
-            session.answer(step, yes)
+            assert session.state.asking is None
+            session.state = watching.asked(session.state, step)
+        elif isinstance(step, Withdraw):
+            session.state = watching.withdrawn(session.state)
         elif isinstance(step, TellOver):
             session.state = watching.told_over(session.state)
         elif isinstance(step, Act):
@@ -512,8 +609,10 @@ def test_whatever_happens_money_is_only_spent_on_what_has_settled(
             assert step.until > session.now, "it would spin"
 
 
-@given(SIGHTS, ALL_RULES, st.sampled_from(["", *watching.TROUBLES]))
-def test_a_sight_that_never_changes_never_spins(items: frozenset[Item], rules: Rules, trouble: str) -> None:
+@given(SIGHTS, ALL_RULES, st.sampled_from(["", *watching.TROUBLES]), st.sampled_from([True, False, None]))
+def test_a_sight_that_never_changes_never_spins(
+    items: frozenset[Item], rules: Rules, trouble: str, answer: bool | None
+) -> None:
     """Passes in which nothing comes of anything, for ten minutes: few steps."""
     session = Session(*items, rules=rules)
     steps = 0
@@ -529,7 +628,9 @@ def test_a_sight_that_never_changes_never_spins(items: frozenset[Item], rules: R
         elif isinstance(step, TellOver):
             session.state = watching.told_over(session.state)
         elif isinstance(step, Ask):
-            session.answer(step, False)
+            session.state = watching.asked(session.state, step)
+            if answer is not None:
+                session.answer(step, answer)
         else:
             assert isinstance(step, Act)
             session.end(*step.items, trouble=trouble)

@@ -212,6 +212,24 @@ def read_until(person: int, text: str = "") -> str:
     return shown.decode(errors="replace")
 
 
+def test_watch_asks_at_a_terminal_and_goes_on(stage: Stage) -> None:
+    """A yes, by keys, and then Ctrl-C while the next question stands."""
+    question, quick = "[y/N]: ", ("--settle", "0.1", "--debounce", "0.05")
+    stage.spec("hero", "A cup.")
+    with terminal(stage, "watch", *quick) as (process, person):
+        shown = read_until(person, question)
+        assert "watching project at Sume: asks first" in shown
+        assert "create" in shown
+        stage.spec("lid", "A lid.")
+        while "lid.sume.toml" not in shown:
+            os.write(person, b"y\n")  # too soon at first: then it is asked once more
+            shown = read_until(person, question)
+        os.write(person, b"\x03")
+        assert "\nStopped watching: 1 job paid for" in read_until(person)
+        assert process.wait(PATIENCE) == 130
+    assert stage.paid() == ["A cup."]
+
+
 @pytest.mark.fault(69)
 def test_ctrl_c_at_a_terminal(make: Maker) -> None:
     stage = running(make, {**POLL, "delay": 1, "times": 1})

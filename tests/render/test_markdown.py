@@ -76,7 +76,7 @@ replaces launch/hero.png</pre>
 
 
 def test_a_plan_with_nothing_to_do_is_its_summary() -> None:
-    assert markdown.plan(Plan(), view()).splitlines()[4:] == ["**Nothing to do: 0 specs up to date.**"]
+    assert markdown.plan(Plan(), view()).splitlines()[4:] == ["**Nothing to do.**"]
 
 
 class Tags(HTMLParser):
@@ -130,7 +130,7 @@ def test_what_people_wrote_stays_text(text: str) -> None:
 def test_a_large_plan_fits_and_says_what_it_leaves_out() -> None:
     specs = [wanted(f"folder/{number:04}.sume.toml", "x" * 40) for number in range(3_000)]
     comment = markdown.plan(planned(*[replace(s, fingerprint=s.fingerprint) for s in specs]), view(*specs))
-    assert len(comment) <= markdown.MOST
+    assert len(comment) <= markdown.MOST - 500, "action/plan adds a link"
     rows = comment.count("<tr><td>")
     left = re.search(r"\*\*([\d,]+) lines did not fit", comment)
     assert left

@@ -110,3 +110,6 @@ def test_git_is_set_up_once_and_in_each_clone(stage: Stage) -> None:
     assert "sume.lock merge=sumesync linguist-generated text eol=lf" in attributes
     assert "*.png filter=lfs diff=lfs merge=lfs -text" in attributes
     assert "--git" in stage.here("init", "--lfs", code=64).err
+    stage.path("other").mkdir()
+    stage.here("init", "other", "--git", "--lfs", code=0)
+    assert 'store = "lfs"' in stage.read("other/sumesync.toml"), "a new project says so where plan and check look"

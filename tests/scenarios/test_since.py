@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .stage import Stage
@@ -80,3 +82,19 @@ def test_a_commit_that_there_is_not(branch: Stage, ref: str) -> None:
     refused = branch.here("plan", f"--since={ref}", code=64)
     assert "commit" in refused.err
     assert "x" not in branch.tree()
+
+
+def test_a_note_stands_at_the_field_that_changed(stage: Stage) -> None:
+    """GitHub shows a note in the review only where its line is part of the change."""
+    for name in ("plain", "extra", "filed"):
+        stage.write(f"{name}.sume.toml", f'# A comment.\nprompt = "{name}"\n[extra]\nseed = 1\n')
+    stage.write("words.txt", "filed")
+    stage.write("filed.sume.toml", '# A comment.\n# Another.\nprompt_file = "words.txt"\n')
+    stage.here("apply", "--yes", code=0)
+    stage.write("plain.sume.toml", '# A comment.\n\nprompt = "other"\n[extra]\nseed = 1\n')
+    stage.write("extra.sume.toml", '# A comment.\nprompt = "extra"\n[extra]\nseed = 2\n')
+    stage.write("words.txt", "other")
+    stage.spec("fresh", "A new one.")
+    notes = stage.here("plan", "--format", "github", code=0).out
+    lines = dict(re.findall(r"file=(\w+)\.sume\.toml,line=(\d+),", notes))
+    assert lines == {"plain": "3", "extra": "4", "filed": "3", "fresh": "1"}

@@ -237,6 +237,32 @@ def test_a_yes_is_for_what_was_asked(stage: Stage) -> None:
     clean(stage)
 
 
+def test_a_question_may_stand_while_jobs_end_and_specs_change(make: Maker) -> None:
+    stage = make(seconds={"image": 20})
+    stage.path("hero.sume.toml").unlink(missing_ok=True)
+    session = Session(stage, answers=[True, True])
+    saved(stage, session, "A jar.")
+    session.later(10)
+    session.desk.thinking = True
+    saved(stage, session, "A lid.", "side")
+    session.later(10)
+    assert len(session.desk.asked) == 2
+    stage.later()
+    session.later(60)
+    assert stage.has("hero.png"), "what ran is here, and the question stands"
+    saved(stage, session, "Another lid.", "side")
+    session.later(1)
+    assert session.desk.withdrawn == 1
+    session.later(10)
+    assert len(session.desk.asked) == 3
+    session.desk.thinking = False
+    session.later(1)
+    stage.later()
+    session.later(60)
+    assert stage.paid() == ["A jar.", "Another lid."]
+    clean(stage)
+
+
 def test_where_nobody_can_answer_it_only_plans(stage: Stage) -> None:
     session = Session(stage, applies=False)
     saved(stage, session, "A jar.")

@@ -227,3 +227,14 @@ def test_between_two_looks_of_watch_at_its_job_an_apply_works(stage: Stage, begu
 def test_nothing_is_watched_where_it_may_not_be_paid_for(stage: Stage) -> None:
     result = stage.here("watch", "--apply", code=64, env={"SUME_API_KEY": None})
     assert "there is no API key" in result.err
+
+
+def test_quiet_is_not_silent_of_what_is_wrong(stage: Stage) -> None:
+    stage.write("sume.lock", "<<<<<<< ours\n")
+    process = stage.begin("watch", "--apply", "--quiet", *QUICK)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "")
+    assert first.startswith("sume.lock:1: merge conflict markers")

@@ -69,13 +69,23 @@ class AskedRounds(Rounds):
     asked: list[Ask] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
     """What happens while the question stands."""
+    thinking: bool = False
+    """The answer takes its time."""
+    withdrawn: int = 0
     within: Callable[[], object] = lambda: None
     """What happens at each look, also at that of a pass."""
 
-    def ask(self, ask: Ask) -> bool:
+    def ask(self, ask: Ask) -> None:
+        super().ask(ask)
         self.asked.append(ask)
         self.meanwhile()
-        return self.answers.pop(0)
+
+    def answer(self) -> bool | None:
+        return None if self.thinking else self.answers.pop(0)
+
+    def withdraw(self) -> None:
+        super().withdraw()
+        self.withdrawn += 1
 
     def _looked(self) -> CommandSession:
         seen = super()._looked()
