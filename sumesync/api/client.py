@@ -78,7 +78,7 @@ class SumeClient:
         clock: Clock,
         *,
         version: str,
-        threads: int = 16,
+        threads: int = 32,
         limits: Limits | None = None,
         random: Callable[[], float] = random_module.random,
         environ: Mapping[str, str] | None = None,

@@ -48,7 +48,9 @@ class LockFile:
             self.create(lineage, workspace)
         before = self._now()
         entries = before.lock.entries
-        after = locks.patched(before, {key: _apply(entries.get(key), steps) for key, steps in changes.items()}, workspace)
+        after = locks.patched(
+            before, {key: _apply(entries.get(key), steps) for key, steps in changes.items()}, workspace
+        )
         data = after.text.encode()
         if data != (self._data.replace(b"\r\n", b"\n") if b"\r" in self._data else self._data):
             atomic.write(self._path, data)

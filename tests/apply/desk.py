@@ -6,6 +6,7 @@ any more: what a killed process leaves behind.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -410,8 +411,9 @@ class MemoryStores:
     def write(self, submission: Submission) -> None:
         self.fuse.burn(f"journal {submission.step}", lambda: self.disk.journal.update({submission.key: submission}))
 
-    def clear(self, key: str) -> None:
-        self.fuse.burn("journal clear", lambda: self.disk.journal.pop(key, None))
+    def clear(self, *keys: str) -> None:
+        for key in keys:
+            self.fuse.burn("journal clear", functools.partial(self.disk.journal.pop, key, None))
 
     # LockStore
     def read(self) -> Lock | None:
