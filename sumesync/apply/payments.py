@@ -138,11 +138,21 @@ class Payments:
             due, action, tries = self._waiting.popleft()
             if due > now or self._held_back(action):
                 self._waiting.append((due, action, tries))
-            elif self._may_start(action):
+            elif wait := self._wait(action):
+                self._quiet_until = now + wait
+                text = f"Sume's limits leave room for the next request in {wait:.0f} s"
+                self._ground.tools.tell(News.NOTE, None, text)
+                self._waiting.appendleft((due, action, tries))
+                return
+            elif not self._stayed and not self._ground.closed:
                 self._begin(action, tries)
             else:
                 self._waiting.appendleft((due, action, tries))
                 return
+
+    def _wait(self, action: Action) -> float:
+        """Seconds that Sume's limits make this purchase wait, where the budget lets it start at all."""
+        return self._ground.tools.api.hold() if self._may_start(action) else 0.0
 
     def _may_start(self, action: Action) -> bool:
         """What the budget says. Where it is used up the rest of the batch is not begun."""

@@ -252,6 +252,9 @@ class FakeSume:
     def declares_idempotency(self, route: str) -> bool:
         return self.idempotent
 
+    def hold(self) -> float:
+        return 0.0
+
     def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
         self.fuse.burn("connect")
         behaviour = self.script.get(self.submits, accept)
