@@ -135,7 +135,7 @@ class Flights:
         tools.workers.start(("look", jobs), lambda: look(jobs, pages, tools))
 
     def _pages(self, jobs: tuple[str, ...]) -> int:
-        """How many pages of the list a look at ``jobs`` is to begin with. None for a while where they showed too few of
+        """How many pages of the list a look at ``jobs`` is to begin with. None for a while where they showed none of
         ours: others have begun many since."""
         if self._rounds < self._listing_from:
             return 0
@@ -188,9 +188,9 @@ class Flights:
             self._send_scout(kind, now)
 
     def _learn(self, looked: Looked) -> None:
-        """Pages that showed no more of our jobs than they cost are left out for a while, each time for longer."""
+        """Pages that showed none of our jobs are left out for a while, each time for longer."""
         if looked.pages:
-            self._in_vain = min(self._in_vain + 1, 5) if looked.listed <= looked.pages else 0
+            self._in_vain = 0 if looked.listed else min(self._in_vain + 1, 5)
             self._listing_from = self._rounds + 2**self._in_vain if self._in_vain else 0
 
     def _seen(self, job_id: str, flight: Flight, view: JobView) -> bool:

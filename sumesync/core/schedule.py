@@ -19,9 +19,9 @@ _LOOKS: Final = 35.0
 """A scout's looks come the closer to each other the more jobs wait for what it tells: they share the cost."""
 _EARLY: Final = 0.95
 """A first look a little before its time: else a kind that has become faster would never be found out."""
-_SLACK: Final = 0.05
+_SLACK: Final = 0.1
 """Of its age: how long a job that is due waits for others to share its round."""
-_FEW: Final = 8
+_FEW: Final = 12
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
 
 
