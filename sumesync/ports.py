@@ -55,6 +55,9 @@ class JobApi(Protocol):
         """Whether the live OpenAPI document, fetched from this origin in this run, declares the
         ``Idempotency-Key`` header for POST ``route``. False whenever it cannot be read."""
 
+    def hold(self) -> float:
+        """Seconds until the limits that Sume told leave room for one more paid request; 0: now, and it is counted."""
+
     def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
         """POST once, on a fresh connection. ``before_first_byte`` is called after connect, TLS and
         proxy CONNECT and before any byte of the request; what it raises passes through unchanged,
@@ -124,7 +127,7 @@ class Journal(Protocol):
 
     def write(self, submission: Submission) -> None: ...
 
-    def clear(self, key: str) -> None: ...
+    def clear(self, *keys: str) -> None: ...
 
 
 class LockStore(Protocol):

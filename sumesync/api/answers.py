@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sumesync.answers import Accepted, Refused, SubmitResult, Throttled, Unclear
 from sumesync.api.jobs import created_cost, job_ids, request_id_of
 from sumesync.api.reading import Unreadable, as_list, as_object, parse, private_texts, shown, text_of
+from sumesync.core.pacing import Told
 from sumesync.errors import ApiError
 from sumesync.model import Json
 
@@ -101,6 +102,15 @@ def retry_after(headers: Mapping[str, str], now: float, cap: float = WAIT_CAP) -
     if until is None:
         return None
     return max(0.0, min(until - (now if sent is None else sent), cap))
+
+
+def rate_limit(headers: Mapping[str, str]) -> Told | None:
+    """What ``RateLimit-Limit``, ``-Remaining`` and ``-Reset`` tell (sister); None where they do not."""
+    told = [headers.get(f"ratelimit-{name}", "").strip() for name in ("limit", "remaining", "reset")]
+    if not all(_SECONDS.fullmatch(text) for text in told):
+        return None
+    limit, left, reset = map(float, told)
+    return Told(int(limit), int(left), min(reset, WAIT_CAP))
 
 
 def _http_date(text: str) -> float | None:

@@ -30,7 +30,7 @@ from sumesync.answers import (
     Unclear,
 )
 from sumesync.api import wire
-from sumesync.api.answers import Answer, api_error, retry_after
+from sumesync.api.answers import Answer, api_error, rate_limit, retry_after
 from sumesync.api.hosts import Hosts
 from sumesync.api.hosts import resolve as resolve_name
 from sumesync.api.media import Downloader
@@ -49,6 +49,7 @@ from sumesync.api.transport import (
     system_tls,
 )
 from sumesync.api.uploads import Uploader
+from sumesync.core.pacing import Quota
 from sumesync.errors import ApiError, UsageError
 from sumesync.model import Json
 from sumesync.ports import Clock
@@ -78,7 +79,7 @@ class SumeClient:
         clock: Clock,
         *,
         version: str,
-        threads: int = 16,
+        threads: int = 32,
         limits: Limits | None = None,
         random: Callable[[], float] = random_module.random,
         environ: Mapping[str, str] | None = None,
@@ -96,6 +97,7 @@ class SumeClient:
         agent = f"sumesync/{version}"
         self._headers = {"Authorization": f"Bearer {key}", "User-Agent": agent, "Accept": "application/json"}
         self._pool = self._transport.pool(self._url, threads)
+        self._reads, self._creates = _Gate(clock), _Gate(clock)
         self._openapi: Json = None
         self._openapi_asked = False
         self._openapi_lock = threading.Lock()
@@ -213,16 +215,20 @@ class SumeClient:
         headers = {**self._headers, "Accept-Encoding": "gzip"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        end = clock.monotonic() + limits.patience
-        attempt = 0
+        gate = self._reads if body is None else self._creates
+        end, attempt = None, 0
         while True:
             attempt += 1
             asked = None
+            while wait := gate.admit():
+                clock.sleep(wait)
+            end = clock.monotonic() + limits.patience if end is None else end
             try:
                 answer = self._transport.ask(self._pool, self._base + path, headers, body)
             except NETWORK as error:
                 failure, again = self._unreachable(error, subject), _may_pass(error)
             else:
+                gate.heard(answer)
                 if 200 <= answer.status < 300:
                     return answer
                 failure = api_error(answer, subject, clock.now(), self._secrets)
@@ -265,11 +271,15 @@ class SumeClient:
             before_first_byte()
             try:
                 answer = self._send(connection, order, headers)
+                self._creates.heard(answer)
                 return wire.submit_result(answer, self._clock.now(), self._secrets)
             except Exception as error:  # noqa: BLE001 - from here on any failure may hide a charge
                 return Unclear(f"the connection failed after the request was sent: {self._reason(error)}")
         finally:
             connection.close()
+
+    def hold(self) -> float:
+        return self._creates.admit()
 
     def _order_headers(self, order: Order) -> dict[str, str]:
         """Checked before connecting, so that nothing but the network can fail once the order is out."""
@@ -313,6 +323,30 @@ class SumeClient:
 
     def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
         self._uploads.put(presigned, size, read)
+
+
+class _Gate:
+    """One of Sume's limits, for all threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._quota, self._guard = clock, Quota(), threading.Lock()
+
+    def admit(self) -> float:
+        """Seconds to wait before asking here again; 0: go on."""
+        now = self._clock.monotonic()
+        with self._guard:
+            if wait := self._quota.wait(now):
+                return wait
+            self._quota = self._quota.taken(now)
+            return 0.0
+
+    def heard(self, answer: Answer) -> None:
+        now, told = self._clock.monotonic(), rate_limit(answer.headers)
+        with self._guard:
+            if told is not None:
+                self._quota = self._quota.heard(told, now)
+            if answer.status == 429:
+                self._quota = self._quota.refused(retry_after(answer.headers, self._clock.now()) or 0.0, now)
 
 
 def _job_path(job_id: str) -> str:

@@ -254,9 +254,10 @@ def cost_of(payload: Json) -> float | None:
 def spent(source: Mapping[str, Json], names: tuple[str, ...] = _SPENT) -> float | None:
     """The credits that a job or its result tells to have cost, by one of ``names``; None when it does not."""
     holders = (source, as_object(source.get("usage")), as_object(source.get("billing")))
-    for holder in holders:
+    for holder in filter(None, holders):
         for name in names:
-            value = holder.get(name)
+            if (value := holder.get(name)) is None:
+                continue
             parts = as_object(value)
             found = [number_of(value), *(number_of(parts.get(part)) for part in _SPENT_PARTS)]
             figure = next((f for f in found if f is not None and f >= 0), None)

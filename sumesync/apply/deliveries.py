@@ -1,23 +1,22 @@
-"""The results of a run: downloaded side by side, put in their places one at a time, recorded last."""
+"""The results of a run: downloaded and put in their places side by side, recorded last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from sumesync.apply import delivery, free
 from sumesync.apply.ground import RETRY_SECONDS, TRIES, Errand, Ground, heard
 from sumesync.apply.inputs import Inputs, needed
-from sumesync.core import documents, metadata
-from sumesync.core.action import Standing, Verb
-from sumesync.core.advance import placed, turn_to
+from sumesync.apply.landing import Ended, Landed, Landing, Place, land
+from sumesync.core import documents
+from sumesync.core.action import Plan, Standing, Verb
+from sumesync.core.advance import turn_to
 from sumesync.core.documents import DocumentFault
-from sumesync.core.paths import suffix_of
-from sumesync.core.placement import target_of
 from sumesync.errors import ApiError, MediaError, MediaRefused
-from sumesync.model import EntryKey, JobRecord, JobState, Json, News, Output, Past, Wanted
+from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Output, Past
 
-_AT_ONCE = 8
+_AT_ONCE = 24
 
 
 class Deliveries:
@@ -25,15 +24,22 @@ class Deliveries:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._own = ground.task.own
         self._inputs = Inputs(ground.task, ground.tools, ground.task.stopping)
         self._arrived: list[tuple[float, Errand]] = []
         self._loading: list[Errand] = []
+        self._landing: list[Errand] = []
+        self._kept = _kept(ground.task.plan)
+        self._forced = {action.key: frozenset(action.forced) for action in ground.task.plan.actions if action.forced}
 
     @property
     def open(self) -> list[Errand]:
         """Errands whose media are not in their places yet."""
-        return [*(errand for _, errand in self._arrived), *self._loading]
+        return [*(errand for _, errand in self._arrived), *self._loading, *self._landing]
+
+    @property
+    def landing(self) -> int:
+        """How many are being put in their places now."""
+        return len(self._landing)
 
     def earliest(self) -> float | None:
         """When the next download may start, in monotonic seconds; None: none waits."""
@@ -49,7 +55,9 @@ class Deliveries:
 
     def start(self, now: float) -> None:
         for due, errand in list(self._arrived):
-            if due > now or len(self._loading) >= _AT_ONCE:
+            if len(self._loading) + len(self._landing) >= _AT_ONCE:
+                return
+            if due > now:
                 continue
             self._arrived.remove((due, errand))
             self._loading.append(errand)
@@ -106,135 +114,103 @@ class Deliveries:
         for haul in hauls:
             if haul.gone:
                 self._gone(errand, haul.job)
-        whole = [haul for haul in hauls if not haul.gone]
-        try:
-            if whole:
-                self._deliver(errand, whole)
-        except MediaError as error:  # its places are taken, or the download was swept away under our hands
-            self._again(errand, error)
+        if whole := [haul for haul in hauls if not haul.gone]:
+            self._land(errand, whole)
 
     def _gone(self, errand: Errand, job: JobRecord) -> None:
-        self._ground.note(errand, replace(job, state=JobState.GONE))
+        self._ground.note((errand, replace(job, state=JobState.GONE)))
         spec = errand.key.path if errand.key else ""
         hint = f"restore the file from git, or pay again: sumesync apply --regenerate {spec}"
         self._ground.fail(errand.key, f"Sume no longer has the result of {job.id}", hint)
         for wanted in errand.targets:
             self._ground.record.metadata(wanted)
 
-    def _deliver(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
-        """Ledger, then media, then metadata; the lock says it last."""
-        landings: list[Output] = []
+    def _land(self, errand: Errand, hauls: list[delivery.Haul]) -> None:
+        """Put what came into its places, in a worker thread: each step waits for the disk."""
+        ground, entries = self._ground, self._ground.record.entries
         for haul in hauls:
-            landings += self._land(errand, haul) if haul.document is None else self._hold(errand, haul, haul.document)
-        words = [documents.told(errand.kind, haul.document) for haul in hauls if haul.document is not None]
-        self._finish(errand, errand.targets[0], landings, ", ".join(words))
-        for twin in errand.targets[1:]:
-            copies = self._copy(errand, twin, landings)
-            if len(copies) == len(landings):
-                self._finish(errand, twin, copies, ", ".join(words))
-
-    def _land(self, errand: Errand, haul: delivery.Haul) -> tuple[Output, ...]:
-        ground, first = self._ground, errand.targets[0]
-        outputs = delivery.outputs_of(haul, first)
-        # Before the rename: if we die between the two, the next run knows these bytes as ours.
-        ground.record.fact(errand.fingerprint, errand.kind, first.key, delivery.recorded(haul, outputs), written=True)
-        self._own = delivery.widened(self._own, outputs)
-        replaced, kept = self._replaceable(first.key), self._kept(first.key)
-        landed = []
-        for item, output in zip(haul.loaded, outputs, strict=True):
-            if output.index in kept:
-                item.part.discard()
-                landed.append(kept[output.index])
-                continue
-            force = output.path in replaced
-            landed.append(delivery.put(item.part, output, first, haul.job.id, self._own, ground.tools, force))
-        for want, got in zip(outputs, landed, strict=True):
-            if want.path != got.path and want.index not in kept:
-                text = f"{want.path} is taken by a file that is not ours: it is {got.path}"
-                ground.tools.tell(News.NOTE, first.key, text)
-        made = tuple(got if want.sha256 == got.sha256 else want for want, got in zip(outputs, landed, strict=True))
-        errand.jobs[haul.job.id] = delivery.recorded(haul, made)
-        ground.spent(errand.jobs[haul.job.id])
-        return tuple(landed)
-
-    def _hold(self, errand: Errand, haul: delivery.Haul, document: Mapping[str, Json]) -> tuple[Output, ...]:
-        """A document is in hand: its metadata are its place. One that is not as it was recorded takes its place: what
-        Sume tells of a job may change in a word."""
-        ground, first = self._ground, errand.targets[0]
-        outputs = delivery.outputs_of(haul, first)
-        made = delivery.recorded(haul, outputs)
-        told = errand.jobs[haul.job.id].credits is not None
-        errand.jobs[haul.job.id] = made
-        ground.record.document(document)
-        if not ground.task.kinds[errand.kind].free:
-            ground.record.fact(errand.fingerprint, errand.kind, first.key, made, written=True)
-            if not told:
-                ground.spent(made)
-        return outputs
-
-    def _kept(self, key: EntryKey) -> dict[int, Output]:
-        """Outputs of a variant that stay as they are while others of it are fetched, by index: what stands in its
-        place, a person's too, and what a person has edited."""
-        actions = (action for action in self._ground.task.plan.of(Verb.FETCH) if action.key == key)
-        places = (place for action in actions for place in action.places if place.target not in action.forced)
-        return {
-            place.output.index: replace(place.output, path=place.source or place.output.path)
-            for place in places
-            if place.standing in (Standing.HERE, Standing.EDITED) and not place.output.is_document
-        }
-
-    def _replaceable(self, key: EntryKey) -> frozenset[str]:
-        """Files edited by hand that a person has agreed to lose, of this variant alone."""
-        return frozenset(
-            path for action in self._ground.task.plan.actions if action.key == key for path in action.forced
+            if haul.document is not None:
+                ground.record.document(haul.document)
+        places = tuple(
+            Place(
+                wanted,
+                entries.get(wanted.key),
+                self._kept.get(wanted.key, {}),
+                self._forced.get(wanted.key, frozenset()),
+            )
+            for wanted in errand.targets
         )
+        free_kind = ground.task.kinds[errand.kind].free
+        landing = Landing(errand, tuple(hauls), places, ground.task.own, ground.task.policy.endpoint, free_kind)
+        self._landing.append(errand)
+        ground.tools.workers.start(("land", landing), lambda: land(landing, ground.record, ground.tools))
 
-    def _copy(self, errand: Errand, twin: Wanted, outputs: list[Output]) -> list[Output]:
-        """The same bytes for another spec of the same request."""
-        copies = []
-        job_id = next(iter(errand.jobs))
-        tools = self._ground.tools
-        kept = self._kept(twin.key)
-        for output in outputs:
-            if output.is_document:
-                copies.append(replace(output, path=metadata.path_of(twin.key)))
-                continue
-            if output.index in kept:
-                copies.append(kept[output.index])
-                continue
-            part = tools.media.copy(output.path, twin.folder, output.sha256)
-            if part is None:
-                self._ground.fail(twin.key, f"{output.path} changed meanwhile", "run apply again")
-                continue
-            wanted = replace(output, path=target_of(twin, output.index, suffix_of(output.path)))
-            copies.append(delivery.put(part, wanted, twin, job_id, self._own, tools))
-        return copies
+    def aground(self, landing: Landing, error: BaseException) -> None:
+        """A landing that raised. What is not about its places is raised further."""
+        self._landing.remove(landing.errand)
+        if not isinstance(error, MediaError):
+            raise error
+        self._again(landing.errand, error)  # its places are taken, or the download was swept away under our hands
 
-    def _finish(self, errand: Errand, wanted: Wanted, outputs: list[Output], told: str = "") -> None:
-        """Metadata, then the lock entry, then what the entry left behind elsewhere."""
-        ground, key = self._ground, wanted.key
-        made = {output.sha256 for job in errand.jobs.values() for output in job.outputs}
-        blessed = tuple(outputs) if any(output.sha256 not in made for output in outputs) else ()
-        jobs = tuple(errand.jobs.values()) if blessed else placed(errand.jobs.values(), outputs)
-        past = Past(errand.fingerprint, errand.kind, ground.task.policy.endpoint, jobs, blessed)
-        document = any(output.is_document for output in outputs)
-        if document and (fault := ground.record.metadata(wanted, turn_to(ground.record.entries.get(key), key, past))):
+    def landed(self, landing: Landing, ended: Ended) -> None:
+        """Media and metadata are durable: the lock may say so."""
+        ground, errand = self._ground, landing.errand
+        self._landing.remove(errand)
+        told_before = {job_id for job_id, job in errand.jobs.items() if job.credits is not None}
+        errand.jobs.update(ended.jobs)
+        for haul in landing.hauls:
+            if haul.document is None or (not landing.free and haul.job.id not in told_before):
+                ground.spent(errand.jobs[haul.job.id])
+        for text in ended.notes:
+            ground.tools.tell(News.NOTE, errand.key, text)
+        for place, path in ended.changed:
+            ground.fail(place.wanted.key, f"{path} changed meanwhile", "run apply again")
+        words = [documents.told(errand.kind, haul.document) for haul in landing.hauls if haul.document is not None]
+        for each in ended.landed:
+            self._finish(each, ", ".join(words))
+
+    def _finish(self, landed: Landed, told: str) -> None:
+        """The lock entry, then what the entry left behind elsewhere."""
+        ground, wanted = self._ground, landed.place.wanted
+        key, fault = wanted.key, landed.fault
+        if not (fault and landed.document):
+            before = ground.record.entries.get(key)
+            ground.record.change(key, _turning(key, landed.past))
+            if before != landed.place.entry and not fault:  # it grew meanwhile: its metadata are to say the same
+                fault = ground.record.metadata(wanted)
+        if fault:
             ground.fail(key, fault, "move it, then run apply again")
             return
-        ground.record.change(key, lambda entry: turn_to(entry, key, past))
-        if not document and (fault := ground.record.metadata(wanted)):
-            ground.fail(key, fault, "move it, then run apply again")
-        kept = {output.path for output in self._kept(key).values()}
-        ground.outcome.written += [output.path for output in outputs if output.path not in kept]
+        kept = {output.path for output in landed.place.kept.values()}
+        ground.outcome.written += [output.path for output in landed.outputs if output.path not in kept]
         ground.outcome.done.append(key)
-        self._sweep(key, outputs)
-        ground.tools.tell(News.DONE, key, told or ", ".join(output.path for output in outputs))
+        self._sweep(key, landed.outputs)
+        ground.tools.tell(News.DONE, key, told or ", ".join(output.path for output in landed.outputs))
 
-    def _sweep(self, key: EntryKey, outputs: list[Output]) -> None:
+    def _sweep(self, key: EntryKey, outputs: tuple[Output, ...]) -> None:
         """An update that gave another name or ending leaves no old file behind, where that is ours."""
-        entries = self._ground.record.entries
-        kept = {output.path for output in outputs}
-        kept |= {o.path for other, entry in entries.items() if entry and other != key for o in entry.outputs}
-        for old in free.leftovers(entries.get(key), kept, self._own):
-            if self._ground.tools.media.remove(old.path, old.sha256):
-                self._ground.outcome.removed.append(old.path)
+        ground, entries = self._ground, self._ground.record.entries
+        left = free.leftovers(entries.get(key), {output.path for output in outputs}, ground.task.own)
+        if not left:
+            return
+        others = {o.path for other, entry in entries.items() if entry and other != key for o in entry.outputs}
+        for old in left:
+            if old.path not in others and ground.tools.media.remove(old.path, old.sha256):
+                ground.outcome.removed.append(old.path)
+
+
+def _kept(plan: Plan) -> dict[EntryKey, dict[int, Output]]:
+    """Outputs of variants that stay as they are while others of them are fetched, by index: what stands in its place,
+    a person's too, and what a person has edited."""
+    kept: dict[EntryKey, dict[int, Output]] = {}
+    for action in plan.of(Verb.FETCH):
+        for place in action.places:
+            stays = place.standing in (Standing.HERE, Standing.EDITED) and not place.output.is_document
+            if stays and place.target not in action.forced:
+                output = replace(place.output, path=place.source or place.output.path)
+                kept.setdefault(action.key, {})[output.index] = output
+    return kept
+
+
+def _turning(key: EntryKey, past: Past) -> Change:
+    return lambda entry: turn_to(entry, key, past)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sumesync.answers import JobView
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.run import Tools
 from sumesync.core import schedule
+from sumesync.core.schedule import Look
 from sumesync.core.text import printable
 from sumesync.errors import ApiError
-from sumesync.model import JobError, News
+from sumesync.model import JobError, JobRecord, News
 
 _LONGEST_WAIT = 1800.0
+_REMEMBERED = 101
 _LOST_LOOKS = 5
 """404s in a row after which a run no longer waits for a job. The job stays in flight in the lock."""
 
@@ -24,11 +27,23 @@ class Flight:
 
     errand: Errand
     since: float
-    due: float
+    look: Look
+    number: int | None = None
+    """Among the jobs that this run began; None: an earlier run began it, and nobody knows how old it is."""
     status: str = "accepted"
     lost: int = 0
     seen: bool = False
     """Looked at in this run, or begun in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a round has seen: each job, or why it cannot be seen. ``listed``: how many of them ``pages`` of the list
+    showed."""
+
+    views: dict[str, JobView | ApiError]
+    pages: int = 0
+    listed: int = 0
 
 
 class Flights:
@@ -38,8 +53,16 @@ class Flights:
         self._ground = ground
         self._ended = ended
         self._flying: dict[str, Flight] = {}
+        self._begun = 0
         self._looking = False
-        self._taken: dict[str, list[float]] = {}
+        self._taken: dict[str, deque[float]] = {}
+        """How long the latest jobs of each kind took."""
+        self._scouts: dict[str, str] = {}
+        """Of a kind of which nobody knows that yet, the job that is to tell."""
+        self._rounds = self._listing_from = self._in_vain = 0
+        self._at: float | None = None
+        self._stale = True
+        """Whether something changed since ``_at`` was reckoned."""
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -48,29 +71,76 @@ class Flights:
         """Jobs that an earlier run submitted: looked at now."""
         for job in errand.jobs.values():
             if job.state.in_flight:
-                self._flying[job.id] = Flight(errand, now, now)
+                self._flying[job.id] = Flight(errand, now, Look(now, now))
+                self._stale = True
 
     def launch(self, errand: Errand, now: float) -> None:
         """Jobs that this run submitted: looked at when they may be done."""
-        wait = self._ground.task.pace.first(schedule.expected_seconds(self._taken.get(errand.kind, ())))
+        look_ = schedule.look(now, self._ground.task.pace.first(self._expected(errand.kind)), 0.0)
         for job_id in errand.jobs:
-            self._flying[job_id] = Flight(errand, now, now + wait, seen=True)
+            self._begun += 1
+            self._flying[job_id] = Flight(errand, now, look_, self._begun, seen=True)
+            self._stale = True
+        self._send_scout(errand.kind, now)
+
+    def _expected(self, kind: str) -> float | None:
+        return schedule.expected_seconds(self._taken.get(kind, ()))
+
+    def _send_scout(self, kind: str, now: float) -> None:
+        """Where nobody knows how long jobs of a kind take, the oldest of them is to tell."""
+        if kind in self._taken or self._scouts.get(kind) in self._flying:
+            return
+        begun = (id_ for id_, it in self._flying.items() if it.errand.kind == kind and it.number is not None)
+        if (scout := next(begun, None)) is not None:
+            self._scouts[kind] = scout
+            self._look_again(scout, now)
+
+    def _look_again(self, job_id: str, now: float, spread: float = 1.0) -> None:
+        flight, pace = self._flying[job_id], self._ground.task.pace
+        age, kind = now - flight.since, flight.errand.kind
+        self._stale = True
+        if self._scouts.get(kind) == job_id:
+            at = now + pace.scout(age, len(self._flying))
+            flight.look = Look(at, at)
+            return
+        expected = self._expected(kind)
+        waits = expected is None and flight.number is not None
+        wait = pace.for_scout(age) if waits else pace.again(age, expected)
+        flight.look = schedule.look(now, wait * spread, age)
 
     def earliest(self) -> float | None:
         """When to look again, in monotonic seconds; None while a look is under way, or nothing flies."""
-        return min((flight.due for flight in self._flying.values()), default=None) if not self._looking else None
+        if self._looking:
+            return None
+        if self._stale:
+            self._at = schedule.next_round([flight.look for flight in self._flying.values()])
+            self._stale = False
+        return self._at
 
     def start(self, now: float) -> None:
-        if self._looking:
+        at = self.earliest()
+        if at is None or at > now:
             return
         # A run that does not wait looks once at what earlier runs began: it may be done, and make room.
-        wait = self._ground.task.wait
-        times = {job_id: flight.due for job_id, flight in self._flying.items() if wait or not flight.seen}
-        jobs = schedule.due(times, now, self._ground.task.pace)
-        if jobs:
-            self._looking = True
-            tools = self._ground.tools
-            tools.workers.start(("look", jobs), lambda: look(jobs, tools))
+        wait, soon = self._ground.task.wait, now + self._ground.task.pace.shortest / 2
+        jobs = tuple(
+            id_ for id_, flight in self._flying.items() if flight.look.due <= soon and (wait or not flight.seen)
+        )
+        if not jobs:
+            self._stale = True
+            return
+        self._looking = True
+        self._rounds += 1
+        tools, pages = self._ground.tools, self._pages(jobs)
+        tools.workers.start(("look", jobs), lambda: look(jobs, pages, tools))
+
+    def _pages(self, jobs: tuple[str, ...]) -> int:
+        """How many pages of the list a look at ``jobs`` is to begin with. None for a while where they showed none of
+        ours: others have begun many since."""
+        if self._rounds < self._listing_from:
+            return 0
+        numbers = [self._flying[job_id].number for job_id in jobs]
+        return schedule.pages_worth(self._begun - (number or 0) for number in numbers)
 
     def leave_overdue(self, now: float) -> None:
         """A run waits for a job no longer than jobs of its kind may take; the next run will look again."""
@@ -85,6 +155,7 @@ class Flights:
 
     def _leave(self, job_id: str) -> None:
         self._ground.outcome.running[job_id] = self._flying.pop(job_id).errand.key
+        self._stale = True
 
     @property
     def to_see(self) -> bool:
@@ -94,48 +165,73 @@ class Flights:
     def broke(self) -> None:
         self._looking = False
 
-    def looked(self, jobs: tuple[str, ...], views: dict[str, JobView | ApiError]) -> None:
+    def looked(self, jobs: tuple[str, ...], looked: Looked) -> None:
         self._looking = False
-        now = self._ground.now()
+        self._stale = True
+        now, ended = self._ground.now(), []
+        self._learn(looked)
+        spread = schedule.jitter(jobs[0], self._rounds)
         for job_id in jobs:
             flight = self._flying.get(job_id)
             if flight is None:
                 continue
             flight.seen = True
-            flight.due = now + self._ground.task.pace.again(now - flight.since)
-            seen = views.get(job_id)
+            self._look_again(job_id, now, spread)
+            seen = looked.views.get(job_id)
             if isinstance(seen, JobView):
-                self._seen(job_id, flight, seen)
+                if self._seen(job_id, flight, seen):
+                    ended.append((flight.errand, job_id, seen))
             elif seen is not None:
                 self._unseen(job_id, flight, seen)
+        self._jobs_ended(ended)
+        for kind in {self._flying[job_id].errand.kind for job_id in self._flying} - self._taken.keys():
+            self._send_scout(kind, now)
 
-    def _seen(self, job_id: str, flight: Flight, view: JobView) -> None:
+    def _learn(self, looked: Looked) -> None:
+        """Pages that showed none of our jobs are left out for a while, each time for longer."""
+        if looked.pages:
+            self._in_vain = 0 if looked.listed else min(self._in_vain + 1, 5)
+            self._listing_from = self._rounds + 2**self._in_vain if self._in_vain else 0
+
+    def _seen(self, job_id: str, flight: Flight, view: JobView) -> bool:
+        """Whether it has ended."""
         flight.lost = 0
         errand = flight.errand
         if view.state.in_flight:
             if view.status != flight.status:
                 flight.status = view.status
                 self._ground.tools.tell(News.STATUS, errand.key, printable(view.status, 40), job_id)
-            return
+            return False
         del self._flying[job_id]
-        self._taken.setdefault(errand.kind, []).append(self._ground.now() - flight.since)
-        self._job_ended(errand, job_id, view)
+        if flight.number is not None and not view.state.ended_badly:
+            self._took(errand.kind, self._ground.now() - flight.since)
+        return True
 
-    def _job_ended(self, errand: Errand, job_id: str, view: JobView) -> None:
+    def _took(self, kind: str, seconds: float) -> None:
+        """The first of its kind tells when to look at the others."""
+        known = kind in self._taken
+        self._taken.setdefault(kind, deque(maxlen=_REMEMBERED)).append(seconds)
+        if known:
+            return
+        wait = self._ground.task.pace.first(seconds)
+        for flight in self._flying.values():
+            if flight.errand.kind == kind and flight.number is not None:
+                flight.look = schedule.look(flight.since, wait, 0.0)
+
+    def _jobs_ended(self, ended: list[tuple[Errand, str, JobView]]) -> None:
+        """The ledger hears of all of them with one write."""
         ground = self._ground
-        known = errand.jobs[job_id]
-        cost = known.credits if view.credits is None else view.credits
-        job = replace(known, state=view.state, credits=cost)
-        if view.state.ended_badly:
-            job = replace(job, error=JobError(_code(view.error_code) or str(view.state), view.request_id))
-        ground.note(errand, job)
-        ground.spent(job)
-        if view.state.ended_badly:
-            told = ": ".join(filter(None, (str(view.state), job.error.code if job.error else "", view.error_message)))
-            hint = "sumesync apply --retry-failed pays for another try, or change the spec" if errand.key else ""
-            ground.fail(errand.key, printable(f"{job_id} {told}", 400), hint)
-        if not any(known.state.in_flight for known in errand.jobs.values()):
-            self._ended(errand)
+        found = [(errand, _job(errand.jobs[job_id], view), view) for errand, job_id, view in ended]
+        ground.note(*((errand, job) for errand, job, _ in found))
+        for errand, job, view in found:
+            ground.spent(job)
+            if view.state.ended_badly:
+                told = (str(view.state), job.error.code if job.error else "", view.error_message)
+                hint = "sumesync apply --retry-failed pays for another try, or change the spec" if errand.key else ""
+                ground.fail(errand.key, printable(f"{job.id} {': '.join(filter(None, told))}", 400), hint)
+        for errand in {id(errand): errand for errand, _, _ in found}.values():
+            if not any(known.state.in_flight for known in errand.jobs.values()):
+                self._ended(errand)
 
     def _unseen(self, job_id: str, flight: Flight, error: ApiError) -> None:
         """A failed poll is not a failed job."""
@@ -153,39 +249,54 @@ class Flights:
             self._leave(job_id)
 
 
-def look(jobs: tuple[str, ...], tools: Tools) -> dict[str, JobView | ApiError]:
-    """Each job as Sume shows it now, or why it cannot be seen. A few pages of the list where that is cheaper;
-    absence from the list proves nothing, so what it lacks is asked for by id. Runs in a worker thread."""
+def look(jobs: tuple[str, ...], pages: int, tools: Tools) -> Looked:
+    """Each job as Sume shows it now, or why it cannot be seen. So many pages of the list first, and more while
+    they show several; absence from it proves nothing, so what it lacks is asked for by id. Runs in a worker thread."""
     found: dict[str, JobView | ApiError] = {}
-    missing = set(jobs)
+    read = 0
     try:
-        found = _listed(missing, schedule.pages_worth(len(jobs)), tools)
-        missing -= found.keys()
+        listing, wanted = _pages(tools), set(jobs)
+        while read < pages and len(wanted) > 1 and (views := next(listing, None)) is not None:
+            read += 1
+            new = {view.id: view for view in views if view.id in wanted}
+            found.update(new)
+            wanted -= new.keys()
+            pages += read == pages and len(new) > 1
     except ApiError as error:
         if error.status in (401, 403):
-            return dict.fromkeys(jobs, error)
-    for job_id in sorted(missing):
+            return Looked(dict.fromkeys(jobs, error))
+    listed = len(found)
+    for job_id in jobs:
+        if job_id in found:
+            continue
         try:
             found[job_id] = tools.api.job(job_id)
         except ApiError as error:
             found[job_id] = error
             if error.status is None or error.status in (401, 403, 429) or error.status >= 500:
                 break  # the others would fare the same; the next round asks again
-    return found
+    return Looked(found, read, listed)
 
 
-def _listed(missing: set[str], pages: int, tools: Tools) -> dict[str, JobView | ApiError]:
-    """Those of ``missing`` that the first pages of the list show. A cursor that loops ends it."""
-    found: dict[str, JobView | ApiError] = {}
+def _pages(tools: Tools) -> Iterator[tuple[JobView, ...]]:
+    """The pages of the list, newest first, each asked for when it is wanted. A cursor that loops ends them."""
     seen: set[str | None] = set()
     cursor: str | None = None
-    while pages > 0 and missing - found.keys() and cursor not in seen:
+    while cursor not in seen:
         seen.add(cursor)
         page = tools.api.list_jobs(cursor, schedule.PAGE_SIZE)
-        found.update({view.id: view for view in page.jobs if view.id in missing})
+        yield page.jobs
+        if page.cursor is None:
+            return
         cursor = page.cursor
-        pages = pages - 1 if cursor is not None else 0
-    return found
+
+
+def _job(known: JobRecord, view: JobView) -> JobRecord:
+    """What is recorded of a job that has ended."""
+    job = replace(known, state=view.state, credits=known.credits if view.credits is None else view.credits)
+    if view.state.ended_badly:
+        job = replace(job, error=JobError(_code(view.error_code) or str(view.state), view.request_id))
+    return job
 
 
 def _code(code: str) -> str:

@@ -11,7 +11,7 @@ from sumesync.core.advance import note_job
 from sumesync.core.outcome import Outcome, Trouble
 from sumesync.core.text import without_secrets
 from sumesync.errors import ApiError, MediaError, SumesyncError
-from sumesync.model import EntryKey, JobRecord, JobState, News, Wanted
+from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Wanted
 
 TRIES = 4
 RETRY_SECONDS = 2.0
@@ -58,7 +58,9 @@ class Ground:
     outcome: Outcome
     closed: bool = False
     till: Till = field(init=False)
-    costs: dict[str, float] = field(default_factory=dict)
+    _bought: dict[str, None] = field(default_factory=dict)
+    """What the outcome has, to look it up."""
+    _costs: dict[str, float] = field(default_factory=dict)
     """What each job that this run paid for cost, as last told."""
 
     def __post_init__(self) -> None:
@@ -72,20 +74,22 @@ class Ground:
         self.outcome.failed.append(Trouble(key, text, hint, status))
         self.tools.tell(News.FAILED, key, text)
 
-    def note(self, errand: Errand, job: JobRecord) -> None:
-        """What became of a job: in the ledger at once, in every entry that has it with the next write of the lock.
+    def note(self, *ended: tuple[Errand, JobRecord]) -> None:
+        """What became of jobs: in the ledger at once, in every entry that has them with the next write of the lock.
 
         Only the ledger hears that a job completed whose media somebody waits for: the lock says it when
         they are durable.
         """
-        errand.jobs[job.id] = job
-        key = errand.key or self._holder(job.id) or EntryKey("")
-        self.record.fact(errand.fingerprint, errand.kind, key, job)
-        if job.state is JobState.COMPLETED and errand.targets:
-            return
-        for name, entry in list(self.record.entries.items()):
-            if entry is not None and any(known.id == job.id for past in entry.pasts for known in past.jobs):
-                self.record.change(name, lambda e: note_job(e, errand.fingerprint, job))
+        known = []
+        for errand, job in ended:
+            errand.jobs[job.id] = job
+            key = errand.key or self._holder(job.id) or EntryKey("")
+            known.append((errand.fingerprint, errand.kind, key, job))
+        self.record.facts(known)
+        for errand, job in ended:
+            if job.state is not JobState.COMPLETED or not errand.targets:
+                for name in self.record.having(job.id):
+                    self.record.change(name, _noting(errand.fingerprint, job))
 
     def _holder(self, job_id: str) -> EntryKey | None:
         return next((fact.key for fact in self.task.facts if fact.job.id == job_id), None)
@@ -93,6 +97,12 @@ class Ground:
     def spent(self, job: JobRecord) -> None:
         """Counts a job's credits where this run paid for it. What is told later replaces what was told before."""
         self.till.heard(job)
-        if job.credits is not None and job.id in self.outcome.bought:
-            self.costs[job.id] = job.credits
-            self.outcome.credits = sum(self.costs.values())
+        bought = self.outcome.bought
+        self._bought.update(dict.fromkeys(bought[len(self._bought) :]))
+        if job.credits is not None and job.id in self._bought:
+            self.outcome.credits = (self.outcome.credits or 0) + job.credits - self._costs.get(job.id, 0)
+            self._costs[job.id] = job.credits
+
+
+def _noting(fingerprint: str, job: JobRecord) -> Change:
+    return lambda entry: note_job(entry, fingerprint, job)

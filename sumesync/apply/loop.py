@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from sumesync.apply import free
 from sumesync.apply.deliveries import Deliveries
-from sumesync.apply.flights import Flights
+from sumesync.apply.flights import Flights, Looked
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.inputs import Body
+from sumesync.apply.landing import Ended, Landing
 from sumesync.apply.paid import Payment
 from sumesync.apply.payments import Payments
 from sumesync.apply.record import Record
@@ -98,11 +99,11 @@ class Loop:
         if ground.task.stopping():
             ground.outcome.interrupted = True
             ground.closed = True
-            if not self._payments.sending:
+            if not self._unsettled:
                 return False
         elif self._out_of_time(now):
             ground.closed = True
-            if not self._payments.sending:
+            if not self._unsettled:
                 return False
         else:
             self._flights.leave_overdue(now)
@@ -117,12 +118,20 @@ class Loop:
             self._reap(done)
         return True
 
+    @property
+    def _unsettled(self) -> int:
+        """What no end of the run may leave to its threads: requests that are being paid for, and files that are being
+        put in their places, which only this run's mutex allows."""
+        return self._payments.sending + self._deliveries.landing
+
     def _out_of_time(self, now: float) -> bool:
         task = self._ground.task
         if task.deadline is not None and now - self._started >= task.deadline:
             return True
+        if task.wait:
+            return False
         idle = not self._payments.can_start(len(self._flights)) and not self._deliveries.open
-        return not task.wait and idle and not self._flights.to_see
+        return idle and not self._flights.to_see
 
     def _earliest(self) -> float | None:
         """When time alone will give something to do; None: it will not."""
@@ -155,8 +164,8 @@ class Loop:
                 self._payments.balance_read(left)
             case ("balance",), _:
                 raise _raised(done)
-            case ("look", tuple() as jobs), dict() as views if done.error is None:
-                self._flights.looked(jobs, views)
+            case ("look", tuple() as jobs), Looked() as looked if done.error is None:
+                self._flights.looked(jobs, looked)
             case ("look", _), _:
                 self._flights.broke()
                 raise _raised(done)
@@ -164,13 +173,18 @@ class Loop:
                 self._deliveries.loaded(errand, hauls)
             case ("load", Errand() as errand), _:
                 self._deliveries.broke(errand, _raised(done))
+            case ("land", Landing() as landing), Ended() as ended if done.error is None:
+                self._deliveries.landed(landing, ended)
+            case ("land", Landing() as landing), _:
+                self._deliveries.aground(landing, _raised(done))
 
     def _drain(self) -> None:
-        """Something broke, such as our own disk: stop, but wait for what is being paid for, whatever else breaks."""
+        """Something broke, such as our own disk: stop, but wait for what is being paid for or put in its place,
+        whatever else breaks."""
         ground = self._ground
         ground.closed = True
         broken: Exception | None = None
-        while self._payments.sending:
+        while self._unsettled:
             done = ground.tools.workers.next(None)
             if done is None:
                 continue

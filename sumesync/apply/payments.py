@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from sumesync.answers import Accepted, NotSent, Refused, Throttled
@@ -21,9 +21,11 @@ from sumesync.core.outcome import Trouble
 from sumesync.core.recover import share
 from sumesync.core.text import in_credits, printable
 from sumesync.errors import ApiError, LocalStateError, MediaError, MediaRefused
-from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput
+from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput, Wanted
 
-_AT_ONCE = 4
+_AT_ONCE = (4, 3, 48)
+"""How many are sent at once: at first, how many more for each that was accepted, and at most. Whatever else is answered
+brings it back to the first: a Sume that is ill, or gone, meets few paid requests."""
 _HINTS = {
     401: "check SUME_API_KEY",
     402: "add credits, then run apply again: what is done stays done",
@@ -42,13 +44,19 @@ class Payments:
         self._waiting: deque[tuple[float, Action, int]] = deque(
             (0.0, action, 0) for action in ground.task.plan.actions if action.pays
         )
-        self._needs = {action.key: _needs(action, ground.task) for action in ground.task.plan.actions if action.pays}
+        work = {action.key: place for place, action in enumerate(ground.task.plan.work)}
+        self._needs = {action.key: _needs(action, ground.task, work) for _, action, _ in self._waiting}
+        self._twins: dict[EntryKey, list[Wanted]] = {}
+        for action in ground.task.plan.actions:
+            if action.twin is not None:
+                self._twins.setdefault(action.twin, []).append(ground.task.wanted[action.key])
         self._done: set[EntryKey] = set()
         self._counted = 0
         self._making: dict[EntryKey, int] = {}
         """Purchases whose inputs are being uploaded and asked for, and how often each was tried."""
         self._inputs = Inputs(ground.task, ground.tools, lambda: ground.closed or ground.task.stopping())
         self._bodies: dict[str, Body] = {}
+        self._at_once = _AT_ONCE[0]
         self._sending: dict[str, Errand] = {}
         self._intents: set[str] = set()
         self._quiet_until = 0.0
@@ -113,7 +121,7 @@ class Payments:
         return len(self._sending) + len(self._making)
 
     def _room(self, flying: int) -> bool:
-        return self._busy < _AT_ONCE and self._busy + flying < self._ground.task.capacity
+        return self._busy < self._at_once and self._busy + flying < self._ground.task.capacity
 
     def earliest(self, flying: int) -> float | None:
         """When the next purchase may be sent, as far as time decides; None: something has to end first."""
@@ -130,11 +138,21 @@ class Payments:
             due, action, tries = self._waiting.popleft()
             if due > now or self._held_back(action):
                 self._waiting.append((due, action, tries))
-            elif self._may_start(action):
+            elif wait := self._wait(action):
+                self._quiet_until = now + wait
+                text = f"Sume's limits leave room for the next request in {wait:.0f} s"
+                self._ground.tools.tell(News.NOTE, None, text)
+                self._waiting.appendleft((due, action, tries))
+                return
+            elif not self._stayed and not self._ground.closed:
                 self._begin(action, tries)
             else:
                 self._waiting.appendleft((due, action, tries))
                 return
+
+    def _wait(self, action: Action) -> float:
+        """Seconds that Sume's limits make this purchase wait, where the budget lets it start at all."""
+        return self._ground.tools.api.hold() if self._may_start(action) else 0.0
 
     def _may_start(self, action: Action) -> bool:
         """What the budget says. Where it is used up the rest of the batch is not begun."""
@@ -221,8 +239,9 @@ class Payments:
             lineage=task.lock.lineage,
             workspace=task.lock.workspace,
         )
-        twins = [task.wanted[other.key] for other in task.plan.actions if other.twin == action.key]
-        errand = Errand(action.fingerprint, action.kind, [wanted, *twins], tries=tries, named=body.named)
+        errand = Errand(
+            action.fingerprint, action.kind, [wanted, *self._twins.get(action.key, ())], tries=tries, named=body.named
+        )
         self._sending[submission.key], self._bodies[submission.key] = errand, body
         self._ground.till.begun(submission.key, action.key)
         tools.tell(News.SUBMITTING, action.key)
@@ -238,6 +257,8 @@ class Payments:
         errand, body = self._sending.pop(payment.submission.key), self._bodies.pop(payment.submission.key)
         self._stayed = False
         self._intents.discard(payment.submission.key)
+        first, more, most = _AT_ONCE
+        self._at_once = min(most, self._at_once + more) if isinstance(payment.result, Accepted) else first
         match payment.result:
             case Accepted() as accepted:
                 self._on_accepted(action, errand, payment, accepted)
@@ -317,12 +338,12 @@ class Payments:
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
 
 
-def _needs(action: Action, task: Task) -> tuple[EntryKey, ...]:
+def _needs(action: Action, task: Task, work: Mapping[EntryKey, int]) -> tuple[EntryKey, ...]:
     """The variants of whose outputs ``action`` makes something, and which this plan has work for, a download too: until
     it is done the lock may not tell what was made."""
     sources = task.wanted[action.key].inputs.values()
     keys = {*action.after, *(source.key for source in sources if isinstance(source, UpstreamInput))}
-    return tuple(other.key for other in task.plan.work if other.key in keys) if keys else ()
+    return tuple(sorted(keys & work.keys(), key=lambda key: work[key]))
 
 
 def _passes(error: ApiError) -> bool:

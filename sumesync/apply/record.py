@@ -13,6 +13,8 @@ from sumesync.model import Change, Entry, EntryKey, Fact, JobRecord, Json, Wante
 
 # Between two writes of the lock. What lies between is in the journal and the ledger already.
 _FLUSH_SECONDS = 0.25
+_SHARE = 10
+"""A write of a large lock on a slow disk takes long: it is done the more rarely, for a tenth of the time at most."""
 
 
 class Record:
@@ -25,15 +27,16 @@ class Record:
         self._changes: dict[EntryKey, list[Change]] = {}
         self._clear: list[str] = []
         self._last = float("-inf")
+        self.pause = _FLUSH_SECONDS
+        """Seconds after which there may be something to write."""
         self.entries: dict[EntryKey, Entry | None] = dict(task.lock.entries)
         """The entries as this run knows them: what it read, and its own changes."""
+        self._having: dict[str, set[EntryKey]] = {}
+        """Of each job, the entries that ever had it in this run."""
+        for entry in task.lock.entries.values():
+            self._index(entry)
         self._documents: dict[str, Mapping[str, Json]] = {}
         self._asked: dict[str, metadata.Asked] = {}
-
-    @property
-    def pause(self) -> float:
-        """Seconds after which there may be something to write."""
-        return _FLUSH_SECONDS
 
     @property
     def dirty(self) -> bool:
@@ -41,20 +44,33 @@ class Record:
 
     def change(self, key: EntryKey, change: Change) -> None:
         self._changes.setdefault(key, []).append(change)
-        self.entries[key] = change(self.entries.get(key))
+        self.entries[key] = entry = change(self.entries.get(key))
+        if entry is not None:
+            self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        for past in entry.pasts:
+            for job in past.jobs:
+                self._having.setdefault(job.id, set()).add(entry.key)
+
+    def having(self, job_id: str) -> list[EntryKey]:
+        """The entries that have a job, now or in their history."""
+        found = ((key, self.entries.get(key)) for key in sorted(self._having.get(job_id, ())))
+        return [key for key, entry in found if entry and any(job_id == j.id for p in entry.pasts for j in p.jobs)]
 
     def cleared(self, key: str) -> None:
         """The journal file ``key`` can go once the lock has been written."""
         self._clear.append(key)
 
     def fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord, written: bool = False) -> None:
-        """Durable in the ledger when it returns. ``written``: the job's outputs come from this very run."""
+        """Durable in the ledger when it returns; from any thread. ``written``: the job's outputs come from this very
+        run."""
         fact = self._fact(fingerprint, kind, key, job)
         hashes = frozenset(output.sha256 for output in job.outputs) if written else frozenset()
         self._tools.ledger.record([replace(fact, written=hashes)])
 
     def facts(self, known: Iterable[tuple[str, str, EntryKey, JobRecord]]) -> None:
-        """Many that the lock tells of, for one fsync."""
+        """Many, for one fsync."""
         self._tools.ledger.record([self._fact(*each) for each in known])
 
     def _fact(self, fingerprint: str, kind: str, key: EntryKey, job: JobRecord) -> Fact:
@@ -104,12 +120,12 @@ class Record:
     def flush(self, at_once: bool = False) -> None:
         """Write the lock, if there is anything to write and it is time; then clear the journal."""
         now = self._tools.clock.monotonic()
-        if not self.dirty or (not at_once and now - self._last < _FLUSH_SECONDS):
+        if not self.dirty or (not at_once and now - self._last < self.pause):
             return
         if self._changes:
             self._tools.locks.patch(self._changes, self._task.lock.lineage, self._task.lock.workspace)
         self._changes = {}
-        for key in self._clear:
-            self._tools.journal.clear(key)
+        self._tools.journal.clear(*self._clear)
         self._clear = []
         self._last = now
+        self.pause = max(_FLUSH_SECONDS, _SHARE * (self._tools.clock.monotonic() - now))

@@ -19,6 +19,8 @@ class Till:
         self._prices = prices
         self._jobs: dict[str, dict[str, JobRecord]] = {}
         """Of each submit, its jobs as last heard of."""
+        self._paid_by: dict[str, str] = {}
+        """The submit of each job."""
         self._asked: Budget | None = None
         """The budget when the balance was asked for."""
 
@@ -39,17 +41,20 @@ class Till:
 
     def accepted(self, submission: str, jobs: Mapping[str, JobRecord], told: float | None) -> None:
         self._jobs[submission] = dict(jobs)
+        for job_id in jobs:
+            self._paid_by.setdefault(job_id, submission)
         if self.budget:
             self.budget = self.budget.accepted(submission, told)
 
     def heard(self, job: JobRecord) -> None:
         """A job has ended, or its result told what it cost."""
-        for submission, jobs in self._jobs.items():
-            if job.id in jobs:
-                jobs[job.id] = job
-                if self.budget and not any(known.state.in_flight for known in jobs.values()):
-                    self.budget = self.budget.over(submission, _sum(jobs.values()))
-                return
+        submission = self._paid_by.get(job.id)
+        if submission is None:
+            return
+        jobs = self._jobs[submission]
+        jobs[job.id] = job
+        if self.budget and not any(known.state.in_flight for known in jobs.values()):
+            self.budget = self.budget.over(submission, _sum(jobs.values()))
 
     def reading(self) -> None:
         """The balance is asked for now."""

@@ -1,16 +1,28 @@
-"""When to look at jobs again, and how. Pure: times are passed in, in seconds."""
+"""When to look at jobs again, and how. Pure: times are passed in, in seconds.
+
+As long as nobody knows how long jobs of a kind take, one of them is the scout: it is looked at often, and alone. What
+it took says when the others are worth a look, and they are looked at together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-# A page of GET /jobs, and how many of them a round may cost before single reads are cheaper.
 PAGE_SIZE: Final = 100
-MAX_PAGES: Final = 3
+"""Of a page of GET /jobs."""
 DEFAULT_CAPACITY: Final = 4
 """Jobs in flight at once when the account does not say how many it allows."""
+_LOOKS: Final = 35.0
+"""A scout's looks come the closer to each other the more jobs wait for what it tells: they share the cost."""
+_EARLY: Final = 0.95
+"""A first look a little before its time: else a kind that has become faster would never be found out."""
+_SLACK: Final = 0.1
+"""Of its age: how long a job that is due waits for others to share its round."""
+_FEW: Final = 12
+"""So many jobs that are due, or an eighth of all that fly, wait for no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +34,66 @@ class Pace:
     growth: float = 0.25
 
     def first(self, expected: float | None) -> float:
-        """Until the first look at a job; ``expected``: how long such jobs took, when that is known."""
-        return self.shortest if expected is None else max(self.shortest, expected * 0.9)
+        """Until the first look at a job; ``expected``: how long such jobs took, when that is known. Where it is not,
+        the scout tells sooner than this."""
+        return self.longest if expected is None else max(self.shortest, expected * _EARLY)
 
-    def again(self, age: float) -> float:
-        """Until the next look at a job that is ``age`` seconds old."""
-        return min(self.longest, max(self.shortest, age * self.growth))
+    def scout(self, age: float, flying: int) -> float:
+        """Until the next look at a scout that is ``age`` seconds old, where ``flying`` jobs wait for its word."""
+        share = min(0.4, max(0.05, _LOOKS / max(flying, 1)))
+        return min(self.longest, max(self.shortest, age * share))
+
+    def for_scout(self, age: float) -> float:
+        """Until the next look at a job that waits for the scout's word. It may never come."""
+        return min(4 * self.longest, max(self.shortest, age))
+
+    def again(self, age: float, expected: float | None = None) -> float:
+        """Until the next look at a job that is ``age`` seconds old: soon, where it is about as old as such jobs get,
+        and more rarely the longer it takes beyond that."""
+        wait = age * self.growth if expected is None else max(0.05 * age, 0.5 * (age - expected))
+        return min(self.longest, max(self.shortest, wait))
 
 
 # Over loopback there are no limits to mind, and the sandbox's jobs take a second.
-LOCAL: Final = Pace(shortest=0.05, longest=1.0)
+LOCAL: Final = Pace(shortest=0.1, longest=1.0)
 
 
-def due(times: Mapping[str, float], now: float, pace: Pace) -> tuple[str, ...]:
-    """Jobs to look at in one round: those that are due, and those so soon due that they can share it."""
-    if not any(at <= now for at in times.values()):
-        return ()
-    return tuple(sorted(job for job, at in times.items() if at <= now + pace.shortest / 2))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When a job is to be looked at: from ``due`` on, where others are too, and by ``latest`` in any case."""
+
+    due: float
+    latest: float
 
 
-def pages_worth(jobs: int) -> int:
-    """How many pages of the list are cheaper than ``jobs`` single reads; 0: read them one by one."""
-    return min(MAX_PAGES, jobs - 1) if jobs >= 3 else 0
+def look(now: float, wait: float, age: float) -> Look:
+    """In ``wait`` seconds, at a job that is ``age`` seconds old."""
+    return Look(now + wait, now + wait + (age + wait) * _SLACK)
+
+
+def next_round(looks: Collection[Look]) -> float | None:
+    """When the next round is: as soon as enough jobs are due to share it, or one cannot wait. None: nothing flies."""
+    if not looks:
+        return None
+    enough = min(len(looks), max(_FEW, len(looks) // 8))
+    shared = sorted(each.due for each in looks)[enough - 1]
+    return min(shared, min(each.latest for each in looks))
+
+
+def jitter(job_id: str, turn: int) -> float:
+    """From 0.9 to 1.1, another each turn and for each run: programs that began together do not stay together."""
+    return 0.9 + hashlib.sha256(f"{turn}:{job_id}".encode()).digest()[0] / 255 * 0.2
+
+
+def pages_worth(behind: Iterable[int]) -> int:
+    """How many pages of the list, newest first, make a round cheapest; the rest is read one by one. ``behind``: of each
+    job, how many of ours are newer."""
+    pages = sorted(place // PAGE_SIZE for place in behind)
+    best, cost = 0, len(pages)
+    for count, page in enumerate(pages, start=1):
+        if (asked := page + 1 + len(pages) - count) < cost:
+            best, cost = page + 1, asked
+    return best
 
 
 def expected_seconds(taken: Iterable[float]) -> float | None:

@@ -118,14 +118,16 @@ def _end_of_last_line(descriptor: int) -> int:
     return 0
 
 
-def remove(path: Path) -> None:
-    """Remove a file, durably. A missing one is fine."""
-    with explained("remove", path):
-        try:
-            path.unlink()
-        except FileNotFoundError:
-            return
-        sync_folder(path.parent)
+def remove(path: Path, *others: Path) -> None:
+    """Remove files of one folder, durably. A missing one is fine."""
+    removed = False
+    for each in (path, *others):
+        with explained("remove", each), suppress(FileNotFoundError):
+            each.unlink()
+            removed = True
+    if removed:
+        with explained("remove", path):
+            sync_folder(path.parent)
 
 
 def rename(source: Path, target: Path) -> None:

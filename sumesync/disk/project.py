@@ -176,9 +176,12 @@ def read_bytes(root: Path, path: str, limit: int, proved: set[str] | None = None
             return quick
         full = inside(root, path)
         with open(full, "rb", opener=_no_links) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            told = os.fstat(file.fileno())
+            if not stat.S_ISREG(told.st_mode):
                 return f"{printable(path)} is not a file"
-            data = file.read(limit + 1)
+            data = file.read(min(told.st_size, limit) + 1)  # room for the limit would be made at once
+            if told.st_size < len(data) <= limit:  # it grows while it is read
+                data += file.read(limit + 1 - len(data))
     except LocalStateError as error:
         return error.what
     except FileNotFoundError:

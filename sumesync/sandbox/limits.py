@@ -8,14 +8,13 @@ from collections.abc import Callable
 
 from sumesync.sandbox.answers import Refusal
 
-_WINDOW = 60.0
-
 
 class Meter:
     """One limit. ``per_minute`` None counts nothing and tells nothing."""
 
-    def __init__(self, per_minute: int | None, now: Callable[[], float]) -> None:
+    def __init__(self, per_minute: int | None, now: Callable[[], float], minute: float = 60.0) -> None:
         self._limit = per_minute
+        self._minute = minute
         self._now = now
         self._began = -math.inf
         self._used = 0
@@ -27,10 +26,10 @@ class Meter:
             return {}
         with self._guard:
             now = self._now()
-            if not 0 <= now - self._began < _WINDOW:
+            if not 0 <= now - self._began < self._minute:
                 self._began, self._used = now, 0
             self._used += 1
-            reset = str(max(1, math.ceil(self._began + _WINDOW - now)))
+            reset = str(max(1, math.ceil(self._began + self._minute - now)))
             headers = {
                 "RateLimit-Limit": str(self._limit),
                 "RateLimit-Remaining": str(max(0, self._limit - self._used)),

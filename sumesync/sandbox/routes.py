@@ -36,8 +36,8 @@ class Api:
         self._world = world
         self._base = base
         self._media = media
-        self._reads = Meter(world.settings.reads_per_minute, world.now)
-        self._creates = Meter(world.settings.creates_per_minute, world.now)
+        self._reads = Meter(world.settings.reads_per_minute, world.now, world.settings.minute)
+        self._creates = Meter(world.settings.creates_per_minute, world.now, world.settings.minute)
         self._routes: list[tuple[str, re.Pattern[str], _Handler]] = [
             ("GET", re.compile(re.escape("/me")), self._me),
             ("GET", re.compile(re.escape("/credits")), self._credits),

@@ -30,6 +30,8 @@ class Settings:
     page_limit: int = 100
     reads_per_minute: int | None = None
     creates_per_minute: int | None = None
+    minute: float = 60.0
+    """Seconds that these limits take for one: a test does not wait for real ones."""
     idempotency: Idempotency = Idempotency.IGNORED
     echo_keys: bool = False
     """Whether jobs show the Idempotency-Key that they were made with, as ``idempotency_key``."""

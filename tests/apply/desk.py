@@ -257,6 +257,9 @@ class FakeSume:
     def declares_idempotency(self, route: str) -> bool:
         return self.idempotent
 
+    def hold(self) -> float:
+        return 0.0
+
     def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
         self.fuse.burn("connect")
         behaviour = self.script.get(self.submits, accept)
@@ -416,8 +419,9 @@ class MemoryStores:
     def write(self, submission: Submission) -> None:
         self.fuse.burn(f"journal {submission.step}", lambda: self.disk.journal.update({submission.key: submission}))
 
-    def clear(self, key: str) -> None:
-        self.fuse.burn("journal clear", lambda: self.disk.journal.pop(key, None))
+    def clear(self, *keys: str) -> None:
+        for key in keys:
+            self.fuse.burn("journal clear", functools.partial(self.disk.journal.pop, key, None))
 
     # LockStore
     def read(self) -> Lock | None:

@@ -196,8 +196,8 @@ def test_never_more_jobs_at_once_than_the_account_allows() -> None:
 def test_polls_are_shared() -> None:
     desk = many(40)
     desk.apply(capacity=40)
-    assert desk.sume.requests.count("job") == 0
-    assert desk.sume.requests.count("list") <= 6
+    assert desk.sume.requests.count("job") <= 5  # the scout's
+    assert desk.sume.requests.count("list") <= 2
 
 
 def test_two_specs_of_one_request_pay_once() -> None:

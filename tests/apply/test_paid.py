@@ -64,6 +64,9 @@ class World:
     def declares_idempotency(self, route: str) -> bool:
         return route in self.declared
 
+    def hold(self) -> float:
+        return 0.0
+
     def submit(self, order: Order, before_first_byte: Callable[[], None]) -> SubmitResult:
         self.orders.append(order)
         answer = self.answers.pop(0)

@@ -12,7 +12,7 @@ import sys
 from tests.benchmarks.row import Row, table
 
 # In the order of the table.
-BENCHMARKS: tuple[str, ...] = ("start_up", "no_op", "cold")
+BENCHMARKS: tuple[str, ...] = ("start_up", "no_op", "cold", "lock", "requests", "throughput", "limits")
 
 
 def main() -> int:

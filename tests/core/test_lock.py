@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from sumesync.core import lock as locks
@@ -76,6 +78,28 @@ def test_a_patch_touches_only_what_it_names(before: list[Entry], after: list[Ent
     assert kept.items() <= locks.read(patched).blocks.items()
     assert all(block in patched for block in kept.values())
     assert dict(locks.read(patched).lock.entries) == {**lock(*before).entries, **lock(*after).entries}
+
+
+@given(several_entries, st.lists(several_entries, max_size=3), st.data())
+@settings(max_examples=examples(50))
+def test_patch_after_patch_is_known_without_reading_it_again(
+    before: list[Entry], steps: list[list[Entry]], data: st.DataObject
+) -> None:
+    text = locks.render(lock(*before))
+    known = locks.read(text)
+    for step in steps:
+        gone = data.draw(st.lists(st.sampled_from(sorted(known.blocks)), max_size=2)) if known.blocks else []
+        changes = {**{each.key: each for each in step}, **dict.fromkeys(gone)}
+        text, known = locks.patch(text, changes, WORKSPACE), locks.patched(known, changes, WORKSPACE)
+        again = locks.read(text)
+        assert known.text == text
+        assert (known.lock, list(known.blocks.items())) == (again.lock, list(again.blocks.items()))
+
+
+def test_an_entry_that_could_not_be_read_again_is_not_written() -> None:
+    known = locks.read(locks.render(SAMPLE))
+    with pytest.raises(LockFault, match="not a fingerprint"):
+        locks.patched(known, {HERO.key: replace(HERO_DONE, fingerprint="v1:0")})
 
 
 def test_a_patch_keeps_what_another_version_wrote_into_another_block() -> None:

@@ -6,13 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumesync.core.schedule import LOCAL, MAX_PAGES, Pace, due, expected_seconds, pages_worth
+from sumesync.core.schedule import (
+    LOCAL,
+    PAGE_SIZE,
+    Look,
+    Pace,
+    expected_seconds,
+    jitter,
+    look,
+    next_round,
+    pages_worth,
+)
 from tests.builders import examples
 
 PACE = Pace()
 
 
-@pytest.mark.parametrize(("expected", "seconds"), [(None, 2.0), (1.0, 2.0), (15.0, 13.5), (60.0, 54.0)])
+@pytest.mark.parametrize(("expected", "seconds"), [(None, 10.0), (1.0, 2.0), (20.0, 19.0), (60.0, 57.0)])
 def test_the_first_look_waits_until_a_job_may_be_done(expected: float | None, seconds: float) -> None:
     assert PACE.first(expected) == seconds
 
@@ -20,6 +30,24 @@ def test_the_first_look_waits_until_a_job_may_be_done(expected: float | None, se
 @pytest.mark.parametrize(("age", "seconds"), [(0, 2.0), (8, 2.0), (20, 5.0), (40, 10.0), (10_000, 10.0)])
 def test_later_looks_come_less_often_up_to_a_bound(age: float, seconds: float) -> None:
     assert PACE.again(age) == seconds
+
+
+@pytest.mark.parametrize(("age", "seconds"), [(57, 2.85), (60, 3.0), (64, 3.2), (70, 5.0), (80, 10.0), (1_000, 10.0)])
+def test_about_the_time_that_such_jobs_take_looks_are_close(age: float, seconds: float) -> None:
+    assert PACE.again(age, 60.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("flying", "looks"), [(1, 10), (100, 11), (500, 26)])
+def test_a_scout_is_looked_at_the_more_often_the_more_wait_for_it(flying: int, looks: int) -> None:
+    age, count = 0.0, 0
+    while age < 60:
+        age += Pace(longest=60).scout(age, flying)
+        count += 1
+    assert count == looks
+
+
+def test_those_that_wait_for_a_scout_are_looked_at_though_its_word_never_comes() -> None:
+    assert [PACE.for_scout(age) for age in (1, 10, 100)] == [2.0, 10.0, 40.0]
 
 
 def test_a_job_of_an_hour_costs_few_reads() -> None:
@@ -30,24 +58,65 @@ def test_a_job_of_an_hour_costs_few_reads() -> None:
     assert looks < 400
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6))
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.none() | st.floats(0, 1e4))
 @settings(max_examples=examples(60))
-def test_a_look_never_comes_sooner_for_an_older_job(one: float, other: float) -> None:
+def test_a_look_never_comes_sooner_for_an_older_job(one: float, other: float, expected: float | None) -> None:
     for pace in (PACE, LOCAL):
-        assert pace.shortest <= pace.again(min(one, other)) <= pace.again(max(one, other)) <= pace.longest
+        sooner, later = (pace.again(age, expected) for age in (min(one, other), max(one, other)))
+        assert pace.shortest <= sooner <= later <= pace.longest
 
 
-def test_jobs_that_are_soon_due_share_a_round() -> None:
-    times = {"b": 10.0, "a": 9.0, "soon": 10.9, "later": 11.1}
-    assert due(times, 10.0, PACE) == ("a", "b", "soon")
-    assert due(times, 8.9, PACE) == ()
-    assert due({}, 8.9, PACE) == ()
+def test_a_round_waits_until_it_is_worth_it_and_no_longer() -> None:
+    assert next_round([]) is None
+    assert next_round([Look(5, 6)]) == 5
+    assert next_round([Look(5, 6), Look(5.5, 9)]) == 5.5
+    assert next_round([Look(5, 6), Look(7, 9)]) == 6
+    few = [Look(number, 100) for number in range(50)]
+    assert next_round(few) == 11
+    assert next_round(few + [Look(90, 100)] * 150) == 24
+    assert look(100.0, 9.0, 11.0) == Look(109.0, 111.0)
 
 
-@pytest.mark.parametrize(("jobs", "pages"), [(0, 0), (1, 0), (2, 0), (3, 2), (4, 3), (500, MAX_PAGES)])
-def test_a_round_is_never_dearer_than_one_read_a_job(jobs: int, pages: int) -> None:
-    assert pages_worth(jobs) == pages
-    assert pages_worth(jobs) < max(jobs, 1)
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 10)), min_size=1, max_size=40))
+@settings(max_examples=examples(60))
+def test_nobody_waits_beyond_the_latest_and_somebody_is_always_due(times: list[tuple[float, float]]) -> None:
+    looks = [Look(due, due + slack) for due, slack in times]
+    at = next_round(looks)
+    assert at is not None
+    assert min(each.due for each in looks) <= at <= min(each.latest for each in looks)
+
+
+@pytest.mark.parametrize(
+    ("behind", "pages"),
+    [
+        ([], 0),
+        ([0], 0),
+        ([0, 1], 1),
+        ([150, 151], 0),
+        ([150, 151, 152], 2),
+        ([0, 1, 450], 1),
+        (range(500), 5),
+        ([*range(90, 110)], 2),
+    ],
+)
+def test_a_round_is_never_dearer_than_one_read_a_job(behind: list[int], pages: int) -> None:
+    assert pages_worth(behind) == pages
+
+
+@given(st.lists(st.integers(0, 900), max_size=30))
+@settings(max_examples=examples(60))
+def test_no_other_number_of_pages_is_cheaper(behind: list[int]) -> None:
+    def cost(pages: int) -> int:
+        return pages + sum(place >= pages * PAGE_SIZE for place in behind)
+
+    assert cost(pages_worth(behind)) == min(map(cost, range(11)))
+
+
+def test_jitter_is_small_and_differs() -> None:
+    found = {jitter("job_1", turn) for turn in range(50)}
+    assert len(found) > 20
+    assert all(0.9 <= each <= 1.1 for each in found)
+    assert jitter("job_1", 1) != jitter("job_2", 1)
 
 
 def test_the_next_job_takes_as_long_as_the_median_did() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -73,6 +74,44 @@ def test_a_patch_gives_back_the_line_ends_of_ours(store: LockFile, tmp_path: Pat
     (tmp_path / "sume.lock").write_bytes(locks.render(lock(HERO_DONE)).replace("\n", "\r\n").encode())
     store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
     assert b"\r" not in (tmp_path / "sume.lock").read_bytes()
+
+
+def test_a_lock_that_is_as_we_left_it_is_not_parsed_again(store: LockFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.replace(lock(HERO_DONE))
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+    with monkeypatch.context() as patched:
+        patched.delattr(locks, "read")
+        store.patch({TEASER.key: [lambda entry: None]}, LINEAGE)
+        assert store.read() == lock(HERO_DONE)
+    assert LockFile(store._root).read() == lock(HERO_DONE)
+
+
+def test_what_another_wrote_meanwhile_is_seen_though_its_size_and_times_are_ours(
+    store: LockFile, tmp_path: Path
+) -> None:
+    path = tmp_path / "sume.lock"
+    store.patch({HERO.key: [lambda _: HERO_DONE]}, LINEAGE)
+    stat, text = path.stat(), path.read_text()
+    path.write_text(text.replace("job_", "gob_"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+    assert path.read_text().count("gob_") == text.count("job_") > 0
+    assert LockFile(tmp_path).read() == store.read()
+
+
+@pytest.mark.parametrize("damage", [b"format_version = 1\n[[entry", b"<<<<<<< ours\n", b"\xff"])
+def test_a_lock_that_is_damaged_after_we_wrote_it_is_refused_and_left(
+    store: LockFile, tmp_path: Path, damage: bytes
+) -> None:
+    store.patch({HERO.key: [lambda _: HERO_DONE]}, LINEAGE)
+    ours = (tmp_path / "sume.lock").read_bytes()
+    for data in (damage, ours + damage):
+        (tmp_path / "sume.lock").write_bytes(data)
+        with pytest.raises(LockFault):
+            store.patch({TEASER.key: [lambda _: TEASER_DONE]}, LINEAGE)
+        assert (tmp_path / "sume.lock").read_bytes() == data
+    (tmp_path / "sume.lock").write_bytes(ours)
+    assert store.read() == lock(HERO_DONE)
 
 
 def test_changes_are_applied_in_their_order_to_what_stands_in_the_file(store: LockFile) -> None:
