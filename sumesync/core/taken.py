@@ -93,7 +93,9 @@ def _spelt(value: Json) -> Any:
 
     if isinstance(value, str) and "\n" in value:
         written = tomlkit.string(value, multiline=True).as_string()
-        return tomlkit.value(written.replace('"""', '"""\n', 1))  # a first line end is not part of the text
+        if not value.startswith("\n"):  # then tomlkit has set the line end that is not part of the text
+            written = written.replace('"""', '"""\n', 1)
+        return tomlkit.value(written)
     return _named(value)
 
 

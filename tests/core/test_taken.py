@@ -89,6 +89,8 @@ values: st.SearchStrategy[Json] = st.recursive(
 extras = st.dictionaries(st.text(string.ascii_lowercase, min_size=3, max_size=3), values, max_size=3)
 
 
+@example("\n0", None, 1, {}, "q", {}, False)
+@example('\n"', None, 1, {"aaa": "\n\n"}, "q", {}, False)
 @example("p", None, 1, {"aaa": {}, "aab": [{"a": 1}], "aac": 1}, "q", {"aaa": {}, "aac": {}}, False)
 @given(words, st.sampled_from([None, "4:5", "1:1"]), st.integers(1, 3), extras, words, extras, st.booleans())
 @settings(max_examples=examples(150), deadline=None)
