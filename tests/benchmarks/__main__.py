@@ -12,7 +12,7 @@ import sys
 from tests.benchmarks.row import Row, table
 
 # In the order of the table.
-BENCHMARKS: tuple[str, ...] = ("lock", "requests", "throughput", "limits")
+BENCHMARKS: tuple[str, ...] = ("lock", "requests", "throughput", "limits", "memory")
 
 
 def main() -> int:
