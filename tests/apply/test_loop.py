@@ -61,6 +61,21 @@ def test_metadata_come_before_the_lock_says_completed() -> None:
     assert fuse.log[-3:] == ["rename", "metadata", "lock"]
 
 
+def test_a_run_that_is_stopped_leaves_no_file_half_in_its_place() -> None:
+    """What is being put in its place when somebody asks to stop is recorded before the run lets go of the project."""
+    desk = Desk([HERO])
+
+    class Stopping(Fuse):
+        def burn(self, name: str, effect: Callable[[], object] = lambda: None) -> None:
+            super().burn(name, effect)
+            desk.stopping |= name == "rename"
+
+    outcome, _ = desk.apply(fuse=Stopping())
+    assert outcome.interrupted
+    assert outcome.done == [HERO.key]
+    assert locks.read(desk.disk.lock or "").lock.entries[HERO.key].jobs[0].state is JobState.COMPLETED
+
+
 def test_a_run_that_ends_well_leaves_no_journal() -> None:
     desk = Desk([HERO, CLIP])
     desk.apply()

@@ -284,6 +284,37 @@ def test_at_most_four_at_once_and_never_beyond_the_capacity(capacity: int, flyin
     assert counter.payments.sending == len(counter.sent) == sent
 
 
+@pytest.mark.parametrize("trouble", [Throttled(6), NotSent("refused"), Refused(400, "x", "no"), Unclear("lost")])
+def test_more_are_sent_at_once_as_they_are_accepted_and_few_again_after_trouble(trouble: SubmitResult) -> None:
+    counter = Counter(*many(200), capacity=200)
+    most = []
+    for turn in range(60):
+        counter.payments.start(100.0, 0)
+        most.append(counter.payments.sending)
+        counter.end(Accepted((f"job_{turn}",)))
+    assert most[:3] == [4, 7, 10]
+    assert max(most) == most[-1] == 48
+    counter.end(trouble)
+    left = counter.payments.sending
+    counter.payments.start(100.0, 0)
+    assert counter.payments.sending == left
+    counter.workers.tasks[4:] = []
+    assert not counter.payments._room(0)
+
+
+def test_sumes_limits_hold_purchases_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = Counter(*many(6))
+    waits = iter([0.0, 0.0, 30.0, 0.0, 0.0])
+    monkeypatch.setattr(counter.desk.sume, "hold", lambda: next(waits))
+    counter.payments.start(100.0, 0)
+    assert counter.sent == ["a/0.sume.toml", "a/1.sume.toml"]
+    assert counter.payments.earliest(0) == 130.0
+    counter.payments.start(129.9, 0)
+    assert counter.payments.sending == 2
+    counter.payments.start(130.0, 0)
+    assert counter.payments.sending == 4
+
+
 def test_a_place_that_is_free_again_is_taken() -> None:
     counter = Counter(*many(6), capacity=2)
     counter.payments.start(100.0, 0)

@@ -12,7 +12,16 @@ import sys
 from tests.benchmarks.row import Row, table
 
 # In the order of the table.
-BENCHMARKS: tuple[str, ...] = ("start_up", "no_op", "cold", "lock", "requests", "throughput", "limits")
+BENCHMARKS: tuple[str, ...] = (
+    "start_up",
+    "no_op",
+    "cold",
+    "lock",
+    "requests",
+    "throughput",
+    "limits",
+    "memory",
+)
 
 
 def main() -> int:
