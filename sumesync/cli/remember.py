@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ def remembered(command: Callable[..., Looked]) -> Callable[..., None]:
             looked = command(common, **options)
         if looked.session is not None and looked.session.began is not None and common.talk.heard is not None:
             arguments = click.get_current_context().find_root().obj
-            with suppress(OSError):  # a cache that cannot be written is none
+            with suppress(OSError):  # such as that of a working folder that is gone: then nothing is remembered
                 _keep(arguments, looked.session, looked.session.began, asked, (int(looked.code), common.talk.heard))
         if looked.code is not Exit.DONE:
             raise Quit(looked.code)
@@ -65,11 +64,7 @@ def _keep(arguments: tuple[str, ...], session: Session, began: int, asked: list[
         [(words, given, told) for (words, given), told in questions.items()],
         {memory.key(arguments): said},
     )
-    file = os.path.join(root, memory.NAME)
-    part = os.path.join(os.path.dirname(file), atomic.part_name())
-    with open(part, "wb") as writing:
-        writing.write(memory.rendered(memory.with_answer(memory.read(root), new)))
-    os.replace(part, file)
+    atomic.keep(Path(root, memory.NAME), memory.rendered(memory.with_answer(memory.read(root), new)))
 
 
 def _again(one: git.Asked, root: str) -> bool:

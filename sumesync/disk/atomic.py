@@ -80,6 +80,18 @@ def write(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
+def keep(path: Path, data: bytes) -> None:
+    """Replace a cache with ``data``. Nobody waits for the disk: what does not reach it is as good as none, and so is a
+    cache that cannot be written."""
+    part = path.parent / part_name()
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """All of ``data``: a single write may take a part of it."""
     view = memoryview(data)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,10 +75,7 @@ class Hashes:
         if self._folder is None or self._began is None or self._kept == self._known:
             return
         document = {"format_version": _FORMAT, "files": self._kept}
-        part = self._folder / atomic.part_name()
-        with suppress(OSError):  # a cache that cannot be written is none
-            part.write_text(json.dumps(document), encoding="utf-8")
-            os.replace(part, self._folder / NAME)
+        atomic.keep(self._folder / NAME, json.dumps(document).encode())
 
 
 def _load(file: Path) -> dict[str, list[Any]]:

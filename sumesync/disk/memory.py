@@ -78,8 +78,9 @@ def key(arguments: Sequence[str]) -> str:
     )
     told = [f"{name}={os.environ.get(name)}" for name in names]
     told += [str(bool(os.environ.get("SUME_API_KEY"))), os.getcwd()]
-    told += [str(stream.isatty()) + str(stream.encoding) for stream in (sys.stdout, sys.stderr)]
-    if sys.stdout.isatty():
+    # A stream that was closed is None.
+    told += [f"{stream.isatty()} {stream.encoding}" if stream else "" for stream in (sys.stdout, sys.stderr)]
+    if sys.stdout and sys.stdout.isatty():
         told.append(str(os.get_terminal_size(sys.stdout.fileno()).columns))
     return signs.digest("\0".join([*told, *arguments]).encode("utf-8", "surrogateescape"))
 

@@ -303,3 +303,13 @@ def test_only_a_file_of_this_very_name_is_read(tmp_path: Path) -> None:
     for name, why in (("link", "symbolic link"), ("pipe", "it is not a file"), ("none", "No such file")):
         with pytest.raises(OSError, match=why):
             atomic.read(tmp_path / name)
+
+
+def test_a_cache_that_cannot_be_written_is_none_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    atomic.keep(tmp_path / "there", b"data")
+    atomic.keep(tmp_path / "none/file", b"data")
+    atomic.keep(tmp_path / "file", b"one")
+    atomic.keep(tmp_path / "file", b"two")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]
+    assert (tmp_path / "file").read_bytes() == b"two"

@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import io
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -162,6 +163,17 @@ def test_a_project_that_cannot_be_written_is_planned_all_the_same(stage: Stage) 
     stage.write(".sume", "a file")
     for command in COMMANDS:
         asked(stage, *command)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_somebody_who_closed_a_stream(stage: Stage, closed: str) -> None:
+    stage.spec("hero", "A jar.")
+    for _ in range(2):
+        command = f"{shlex.quote(sys.executable)} -m sumesync plan --offline --exit-code {closed}"
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=stage.root, env=stage.environment(), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "fault" in done.stderr) == (2, False)
 
 
 def test_nothing_remembered_outlives_its_loss(stage: Stage) -> None:
