@@ -119,6 +119,12 @@ def test_the_disk_tells_the_time_and_follows_no_link(there: Path) -> None:
         signs.now(str(there / "now"))
 
 
+def test_systems_that_know_no_open_folders_tell_the_same(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signs.folder(str(there), ("b.png",))
+    monkeypatch.setattr(signs, "_BY_FOLDER", False)
+    assert signs.folder(str(there), ("b.png",)) == before
+
+
 def test_large_numbers(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of inodes on some systems."""
     real = os.lstat
@@ -130,5 +136,5 @@ def test_large_numbers(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def __getattr__(self, name: str) -> int:
             return int(getattr(self._status, name)) + (1 << 80 if name == "st_ino" else 0)
 
-    monkeypatch.setattr(os, "lstat", lambda path: Large(real(path)))
+    monkeypatch.setattr(os, "lstat", lambda path, dir_fd=None: Large(real(path, dir_fd=dir_fd)))
     assert len(signs.folder(str(there))[0]) == 32
