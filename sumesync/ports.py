@@ -3,7 +3,7 @@ only cli/wiring.py chooses among them. Tests put values and a hand-moved clock i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -63,8 +63,9 @@ class JobApi(Protocol):
         proxy CONNECT and before any byte of the request; what it raises passes through unchanged,
         and then nothing was sent."""
 
-    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage:
-        """The newest jobs of the workspace. The list lags: absence proves nothing."""
+    def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
+        """The newest jobs of the workspace, or those of a page that are in ``only``. The list lags: absence proves
+        nothing."""
 
     def job(self, job_id: str) -> JobView: ...
 

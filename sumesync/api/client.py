@@ -6,7 +6,7 @@ import json
 import os
 import random as random_module
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -131,12 +131,19 @@ class SumeClient:
     def credits(self) -> Credits:
         return self._read("/credits", "the credits", lambda told: wire.read_credits(told, self._secrets))
 
-    def list_jobs(self, cursor: str | None = None, limit: int = _PAGE, kind: str = "", status: str = "") -> JobPage:
+    def list_jobs(
+        self,
+        cursor: str | None = None,
+        limit: int = _PAGE,
+        kind: str = "",
+        status: str = "",
+        only: Collection[str] | None = None,
+    ) -> JobPage:
         """``kind`` is the API's own word for a type of jobs."""
         told = {"limit": str(max(1, limit)), "type": kind, "status": status, "cursor": cursor or ""}
         query = {name: value for name, value in told.items() if value}
         return self._read(
-            f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor, self._secrets)
+            f"/jobs?{urlencode(query)}", "the jobs", lambda told: wire.job_page(told, cursor, self._secrets, only)
         )
 
     def job(self, job_id: str) -> JobView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from sumesync.answers import JobPage, JobView
 from sumesync.api.reading import (
@@ -266,15 +266,21 @@ def spent(source: Mapping[str, Json], names: tuple[str, ...] = _SPENT) -> float 
     return None
 
 
-def job_page(payload: Json, asked_cursor: str | None = None, secrets: Iterable[str] = ()) -> JobPage:
+def job_page(
+    payload: Json,
+    asked_cursor: str | None = None,
+    secrets: Iterable[str] = (),
+    only: Collection[str] | None = None,
+) -> JobPage:
     """A page of ``GET /jobs``: ``{"object":"list","data":[…],"has_more":…,"next_cursor":…}`` (seen for
     assets), or its sisters with ``jobs``, ``items``, a bare list, or all of it inside ``data``.
 
-    Items that are no readable job are left out. A cursor that leads back to the page itself is none.
+    Items that are no readable job are left out, and where ``only`` says which ids somebody waits for, all others:
+    reading one is a hundred looks at what it may hold. A cursor that leads back to the page itself is none.
     Raises Unreadable when there is no list at all.
     """
     items, cursor = page_items(payload, "jobs", asked_cursor)
-    return JobPage(tuple(_views(items, tuple(secrets))), cursor)
+    return JobPage(tuple(_views(items, tuple(secrets), only)), cursor)
 
 
 def page_items(payload: Json, noun: str, asked_cursor: str | None = None) -> tuple[list[Json], str | None]:
@@ -295,8 +301,10 @@ def _items(envelope: Mapping[str, Json], noun: str) -> list[Json] | None:
     return found if isinstance(found, list) else None
 
 
-def _views(items: list[Json], secrets: tuple[str, ...]) -> Iterator[JobView]:
+def _views(items: list[Json], secrets: tuple[str, ...], only: Collection[str] | None) -> Iterator[JobView]:
     for item in items:
+        if only is not None and _id_of(job_object(item)) not in only:
+            continue
         try:
             yield job_view(item, secrets=secrets)
         except Unreadable:

@@ -255,7 +255,7 @@ def look(jobs: tuple[str, ...], pages: int, tools: Tools) -> Looked:
     found: dict[str, JobView | ApiError] = {}
     read = 0
     try:
-        listing, wanted = _pages(tools), set(jobs)
+        listing, wanted = _pages(tools, frozenset(jobs)), set(jobs)
         while read < pages and len(wanted) > 1 and (views := next(listing, None)) is not None:
             read += 1
             new = {view.id: view for view in views if view.id in wanted}
@@ -278,13 +278,14 @@ def look(jobs: tuple[str, ...], pages: int, tools: Tools) -> Looked:
     return Looked(found, read, listed)
 
 
-def _pages(tools: Tools) -> Iterator[tuple[JobView, ...]]:
-    """The pages of the list, newest first, each asked for when it is wanted. A cursor that loops ends them."""
+def _pages(tools: Tools, only: frozenset[str]) -> Iterator[tuple[JobView, ...]]:
+    """Our jobs on the pages of the list, newest first, each page asked for when it is wanted. A cursor that loops ends
+    them."""
     seen: set[str | None] = set()
     cursor: str | None = None
     while cursor not in seen:
         seen.add(cursor)
-        page = tools.api.list_jobs(cursor, schedule.PAGE_SIZE)
+        page = tools.api.list_jobs(cursor, schedule.PAGE_SIZE, only=only)
         yield page.jobs
         if page.cursor is None:
             return

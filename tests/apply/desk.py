@@ -10,7 +10,7 @@ import functools
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -282,7 +282,7 @@ class FakeSume:
         tokens = frozenset({job.key}) if self.echoes else frozenset[str]()
         return JobView(job.id, job.status if over else "running", credits=4.0 if over else None, tokens=tokens)
 
-    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage:
+    def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
         self.requests.append("list")
         return JobPage(tuple(self._view(job) for job in reversed(self.jobs)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ class World:
         self.clock.at += 10
         return answer
 
-    def list_jobs(self, cursor: str | None = None, limit: int = 100) -> JobPage:
+    def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
         self.asked.append(cursor)
         page = self.pages.get(cursor, JobPage(()))
         if isinstance(page, ApiError):
