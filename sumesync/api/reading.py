@@ -170,8 +170,12 @@ def number_of(value: Json) -> float | None:
         return None
     if isinstance(value, str):
         bare = value.strip()  # of more than float would take off: U+001E is a space to one and not to the other
-        return float(bare) if _NUMERIC.fullmatch(bare) else None
-    return float(value) if isinstance(value, int | float) else None
+        value = float(bare) if _NUMERIC.fullmatch(bare) else None
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def snake(name: str) -> str:
