@@ -241,6 +241,8 @@ class SumeClient:
                 failure = api_error(answer, subject, clock.now(), self._secrets)
                 again = answer.status in (408, 429) or answer.status >= 500
                 asked = retry_after(answer.headers, clock.now())
+                if answer.status == 429:
+                    gate.refused(asked or 0.0)
             wait = max(self._backoff(attempt), asked or 0.0)
             if not again or attempt >= limits.tries or clock.monotonic() + wait > end:
                 raise failure
@@ -348,12 +350,14 @@ class _Gate:
             return 0.0
 
     def heard(self, answer: Answer) -> None:
-        now, told = self._clock.monotonic(), rate_limit(answer.headers)
+        if (told := rate_limit(answer.headers)) is not None:
+            with self._guard:
+                self._quota = self._quota.heard(told, self._clock.monotonic())
+
+    def refused(self, wait: float) -> None:
+        """A read was answered 429. After a purchase it is the loop that holds the others back."""
         with self._guard:
-            if told is not None:
-                self._quota = self._quota.heard(told, now)
-            if answer.status == 429:
-                self._quota = self._quota.refused(retry_after(answer.headers, self._clock.now()) or 0.0, now)
+            self._quota = self._quota.refused(wait, self._clock.monotonic())
 
 
 def _job_path(job_id: str) -> str:

@@ -140,8 +140,9 @@ class Payments:
                 self._waiting.append((due, action, tries))
             elif wait := self._wait(action):
                 self._quiet_until = now + wait
-                text = f"Sume's limits leave room for the next request in {wait:.0f} s"
-                self._ground.tools.tell(News.NOTE, None, text)
+                if wait >= 1:
+                    text = f"Sume's limits leave room for the next request in {wait:.0f} s"
+                    self._ground.tools.tell(News.NOTE, None, text)
                 self._waiting.appendleft((due, action, tries))
                 return
             elif not self._stayed and not self._ground.closed:
