@@ -23,7 +23,7 @@ from sumesync.core.text import in_credits, printable
 from sumesync.errors import ApiError, LocalStateError, MediaError, MediaRefused
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput, Wanted
 
-_AT_ONCE = (4, 3, 48)
+_AT_ONCE = (4, 3, 16)
 """How many are sent at once: at first, how many more for each that was accepted, and at most. Whatever else is answered
 brings it back to the first: a Sume that is ill, or gone, meets few paid requests."""
 _HINTS = {
