@@ -20,7 +20,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sumesync.cli.main import run as run_click
-from sumesync.disk import memory, signs
+from sumesync.disk import memory, observe, signs
 from tests.builders import examples
 
 from .stage import Result, Stage, Sume
@@ -174,6 +174,22 @@ def test_somebody_who_closed_a_stream(stage: Stage, closed: str) -> None:
             ["sh", "-c", command], cwd=stage.root, env=stage.environment(), capture_output=True, text=True, check=False
         )
         assert (done.returncode, "fault" in done.stderr) == (2, False)
+
+
+def test_what_is_written_while_we_look_is_seen_by_the_next(stage: Stage) -> None:
+    """Its sign is taken after the look, which read the words before."""
+    story(stage)
+    real = observe.observe
+
+    def meanwhile(*args: Any) -> Any:
+        seen = real(*args)
+        stage.spec("hero", "Written meanwhile.")
+        return seen
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observe, "observe", meanwhile)
+        assert stage.here("plan", "--exit-code", "--offline").code == 0
+    assert stage.here("plan", "--exit-code", "--offline").code == 2
 
 
 def test_nothing_remembered_outlives_its_loss(stage: Stage) -> None:
