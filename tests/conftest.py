@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW)
@@ -41,7 +42,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all modules stay until the end: no search for garbage need look at them."""
+    """Thousands of tests and all modules stay until the end: no search for garbage need look at them. Hypothesis makes
+    its source of randomness with the first property and asks the collector who holds it: before that can no longer see.
+    """
+    given(st.none())(lambda _: None)()
     gc.collect()
     gc.freeze()
 
