@@ -25,7 +25,7 @@ WAIT_CAP = 60.0
 """Seconds; a server may ask for hours, but a person is waiting."""
 _WAIT_DEFAULT = 6.0  # the published pace of creates: ten a minute
 _WAIT_LEAST = 1.0
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)

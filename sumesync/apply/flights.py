@@ -27,6 +27,8 @@ class Flight:
 
     errand: Errand
     since: float
+    until: float
+    """No run waits for it longer; the next one looks again."""
     look: Look
     number: int | None = None
     """Among the jobs that this run began; None: an earlier run began it, and nobody knows how old it is."""
@@ -60,6 +62,8 @@ class Flights:
         self._scouts: dict[str, str] = {}
         """Of a kind of which nobody knows that yet, the job that is to tell."""
         self._rounds = self._listing_from = self._in_vain = 0
+        self._overdue = float("inf")
+        """Until when no job is overdue."""
         self._at: float | None = None
         self._stale = True
         """Whether something changed since ``_at`` was reckoned."""
@@ -71,7 +75,7 @@ class Flights:
         """Jobs that an earlier run submitted: looked at now."""
         for job in errand.jobs.values():
             if job.state.in_flight:
-                self._flying[job.id] = Flight(errand, now, Look(now, now))
+                self._flying[job.id] = Flight(errand, now, self._until(errand, now), Look(now, now))
                 self._stale = True
 
     def launch(self, errand: Errand, now: float) -> None:
@@ -79,9 +83,15 @@ class Flights:
         look_ = schedule.look(now, self._ground.task.pace.first(self._expected(errand.kind)), 0.0)
         for job_id in errand.jobs:
             self._begun += 1
-            self._flying[job_id] = Flight(errand, now, look_, self._begun, seen=True)
+            self._flying[job_id] = Flight(errand, now, self._until(errand, now), look_, self._begun, seen=True)
             self._stale = True
         self._send_scout(errand.kind, now)
+
+    def _until(self, errand: Errand, now: float) -> float:
+        kind = self._ground.task.kinds.get(errand.kind)  # a newer version's lock may name others
+        until = now + (kind.wait_seconds if kind else _LONGEST_WAIT)
+        self._overdue = min(self._overdue, until)
+        return until
 
     def _expected(self, kind: str) -> float | None:
         return schedule.expected_seconds(self._taken.get(kind, ()))
@@ -144,10 +154,11 @@ class Flights:
 
     def leave_overdue(self, now: float) -> None:
         """A run waits for a job no longer than jobs of its kind may take; the next run will look again."""
-        for job_id, flight in list(self._flying.items()):
-            kind = self._ground.task.kinds.get(flight.errand.kind)  # a newer version's lock may name others
-            if now - flight.since >= (kind.wait_seconds if kind else _LONGEST_WAIT):
-                self._leave(job_id)
+        if now < self._overdue:
+            return
+        for job_id in [job_id for job_id, flight in self._flying.items() if now >= flight.until]:
+            self._leave(job_id)
+        self._overdue = min((flight.until for flight in self._flying.values()), default=float("inf"))
 
     def leave_all(self) -> None:
         for job_id in list(self._flying):

@@ -11,8 +11,9 @@ from email.utils import formatdate
 
 import pytest
 
-from sumesync.api.answers import Answer, Failure, api_error, failure_of
+from sumesync.api.answers import Answer, Failure, api_error, failure_of, rate_limit
 from sumesync.api.client import SumeClient, _is_certificate, check_origin
+from sumesync.core.pacing import Told
 from sumesync.errors import ApiError, Exit, SumesyncError, UsageError
 
 from .conftest import Certificates
@@ -160,6 +161,32 @@ def test_retry_after_is_obeyed_but_capped_and_the_patience_ends() -> None:
     assert clock.slept == [60.0, 60.0, 60.0]
     assert caught.value.retry_after == 60.0
     assert caught.value.error_code == "rate_limit_exceeded"
+
+
+LIMITED = {"RateLimit_Limit": "2", "RateLimit_Remaining": "0", "RateLimit_Reset": "30"}
+
+
+def test_the_limits_that_answers_tell_are_kept_and_purchases_have_their_own() -> None:
+    clock = HandClock()
+    with serving(answering(http(200, b"{}", **LIMITED))) as server, client_of(server.url, clock) as client:
+        client.account()
+        assert client.hold() == 0
+        client.account()
+        assert clock.slept == [30.0]
+
+
+@pytest.mark.parametrize("name", LIMITED)
+@pytest.mark.parametrize("told", ["", "soon", "-1", "1e9", "9" * 400, "\u0663"])
+def test_limits_that_cannot_be_read_hold_nobody_back(name: str, told: str) -> None:
+    assert rate_limit({"ratelimit-limit": "2", "ratelimit-remaining": "0", "ratelimit-reset": "1.5"}) == Told(2, 0, 1.5)
+    headers = {each.replace("_", "-").lower(): value for each, value in {**LIMITED, name: told}.items()}
+    assert rate_limit(headers) is None
+    assert rate_limit({key: value for key, value in headers.items() if value}) is None
+
+
+def test_no_limit_holds_for_longer_than_a_minute() -> None:
+    told = rate_limit({"ratelimit-limit": "2", "ratelimit-remaining": "0", "ratelimit-reset": "999999999"})
+    assert told == Told(2, 0, 60.0)
 
 
 def test_nobody_listens() -> None:

@@ -114,6 +114,17 @@ def test_429_is_throttled(told: str, wait: float) -> None:
     assert len(server.lines) == 1
 
 
+@pytest.mark.parametrize(
+    ("left", "told", "wait"), [("0", "30", 30.0), ("1", "30", 0.0), ("0", "soon", 0.0), ("x" * 9_000, "", 0.0)]
+)
+def test_the_limits_that_an_answer_tells_hold_the_next_purchase_back(left: str, told: str, wait: float) -> None:
+    answer = http(200, b'{"job_id":"a"}', RateLimit_Limit="10", RateLimit_Remaining=left, RateLimit_Reset=told)
+    with serving(answering(answer)) as server, client_of(server.url) as client:
+        assert client.hold() == 0
+        assert client.submit(ORDER, lambda: None) == Accepted(("a",))
+        assert client.hold() == wait
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 207])
 def test_any_2xx_with_a_job_is_accepted(status: int) -> None:
     assert submit(answering(http(status, b'{"job_ids":["a","b"]}')))[0] == Accepted(("a", "b"))

@@ -315,6 +315,17 @@ def test_sumes_limits_hold_purchases_back(monkeypatch: pytest.MonkeyPatch) -> No
     assert counter.payments.sending == 4
 
 
+@pytest.mark.parametrize(("wait", "says"), [(0.9, []), (1.0, ["Sume's limits leave room for the next request in 1 s"])])
+def test_a_wait_for_sumes_limits_is_told_where_a_person_would_notice(
+    monkeypatch: pytest.MonkeyPatch, wait: float, says: list[str]
+) -> None:
+    desk = Desk([HERO])
+    waits = iter([wait, 0.0])
+    monkeypatch.setattr(desk.sume, "hold", lambda: next(waits))
+    _, events = told(desk)
+    assert [text for news, _, text, _ in events if news is News.NOTE] == says
+
+
 def test_a_place_that_is_free_again_is_taken() -> None:
     counter = Counter(*many(6), capacity=2)
     counter.payments.start(100.0, 0)

@@ -60,6 +60,11 @@ def test_a_step_replaces_the_one_before(tmp_path: Path) -> None:
     assert journal.find(HERO_UNKNOWN.key) == HERO_UNKNOWN
 
 
+def test_nothing_to_clear_touches_nothing(tmp_path: Path) -> None:
+    LocalJournal(tmp_path / "nowhere").clear()
+    assert not list(tmp_path.iterdir())
+
+
 def test_several_stand_side_by_side_and_are_cleared_one_by_one(tmp_path: Path) -> None:
     journal = LocalJournal(tmp_path)
     for each in (HERO_UNKNOWN, ACCEPTED, WAITING):
