@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from sumesync.core import blocks
 from sumesync.core import lock as locks
-from sumesync.core.lock import LockFault
+from sumesync.core.lock import LockFault, LockText
 from sumesync.disk import schemas
 from sumesync.errors import Exit
 from sumesync.model import Entry, EntryKey, JobState, Lock
@@ -23,6 +25,7 @@ from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_GONE, RED_DONE, TEAS
 
 SANDBOXED = entry(wanted("box.sume.toml"), job("job_box"), endpoint="sandbox")
 VARIANT = entry(wanted("launch/hero.sume.toml", variant="tall"), job("job_tall", JobState.ACCEPTED))
+ACCEPTED = replace(HERO_DONE, accepted=HERO_DONE.outputs, history=(TEASER_DONE.present, RED_DONE.present))
 SAMPLE = lock(RED_DONE, TEASER_DONE, SANDBOXED, VARIANT, workspace=WORKSPACE)
 
 
@@ -66,6 +69,47 @@ def test_what_is_written_reads_back_and_conforms_to_the_schema(found: list[Entry
     assert (again.lineage, again.workspace, dict(again.entries)) == (LINEAGE, WORKSPACE, dict(whole.entries))
     assert locks.render(again) == text
     assert list(validator().iter_errors(tomllib.loads(text))) == []
+
+
+def _told(read: Callable[[str], LockText], text: str) -> LockText | str:
+    try:
+        return read(text)
+    except LockFault as fault:
+        return fault.what
+
+
+SLIPS = [
+    '"',
+    "[[entry]]\n",
+    "\n[[entry]]\n",
+    "#",
+    '"""',
+    "\\",
+    "\n",
+    " ",
+    "entry = 1\n",
+    "[x]\n",
+    "0",
+    "\x00",
+    "/..",
+    "e1",
+]
+
+
+@given(several_entries, st.data())
+@settings(max_examples=examples(300))
+def test_block_by_block_is_read_what_is_read_at_once(found: list[Entry], data: st.DataObject) -> None:
+    text = locks.render(lock(*found, workspace=WORKSPACE))
+    assert locks._block_by_block(text) == locks._whole(text)
+    start, length = data.draw(st.integers(0, len(text))), data.draw(st.sampled_from([0, 1, 20]))
+    slipped = text[:start] + data.draw(st.sampled_from(SLIPS)) + text[start + length :]
+    quick = locks._block_by_block(slipped)
+    assert quick is None or quick == _told(locks._whole, slipped)
+
+
+@pytest.mark.parametrize("each", [HERO_DONE, RED_DONE, TEASER_DONE, ACCEPTED])
+def test_an_ordinary_entry_is_read_without_toml(each: Entry) -> None:
+    assert blocks.entry(locks._block(each).removeprefix("[[entry]]\n")) == each
 
 
 @given(several_entries, several_entries)
