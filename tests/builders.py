@@ -20,8 +20,9 @@ from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
 from sumesync.core.placement import paths_of_interest
-from sumesync.core.plan import Project, State, plan
+from sumesync.core.plan import plan
 from sumesync.core.spec import resolve
+from sumesync.core.view import Project, State
 from sumesync.disk import schemas
 from sumesync.errors import Problem
 from sumesync.model import (

@@ -24,7 +24,7 @@ def history(common: Common, spec: str) -> None:
     The latest first. Anything in the list can be had back for free: sumesync restore SPEC JOB. Needs no key.
     """
     place = wiring.find(common, (spec,))
-    session = wiring.look(place)
+    session = wiring.look(place, recalling=True)
     named = scope.one_spec(common, session, spec)
     found = of(session, named)
     if common.talk.as_json:

@@ -42,7 +42,7 @@ def validate(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> L
 
     Needs no key and no network. Exits 64 when something is wrong.
     """
-    session = wiring.look(wiring.find(common, paths, broken=True), without_lock=True)
+    session = wiring.look(wiring.find(common, paths, broken=True), without_lock=True, recalling=True)
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     found = plan_.invalid
     talk = common.talk
@@ -105,7 +105,7 @@ def plan(
     ~ update   a changed request: paid   ↓ fetch    paid for before: downloaded
     ! attention   your decision          → move, = copy   the bytes are here
     """
-    session = wiring.look(wiring.find(common, paths))
+    session = wiring.look(wiring.find(common, paths), recalling=True)
     given = {**asked, "paths": list(paths), "tags": list(tags)}
     plan_ = replanned(common, session, given)
     quote = money.quote(session, plan_)

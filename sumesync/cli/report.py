@@ -37,7 +37,7 @@ def report(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], into: 
     DIR/index.html opens from the disk and from any web server, and asks nobody for anything. PATHS are specs or
     folders. Needs no key and no network, and changes nothing but DIR.
     """
-    session = wiring.look(wiring.find(common, paths))
+    session = wiring.look(wiring.find(common, paths), recalling=True)
     home = session.place.home
     target = album.target_of(home.root, common.folder / into)
     if ref is not None and not home.in_git:

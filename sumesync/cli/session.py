@@ -10,7 +10,8 @@ from typing import Any
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.config import Config, Schemas
 from sumesync.core.placement import Ours, ours
-from sumesync.core.plan import Project, State, plan
+from sumesync.core.plan import plan
+from sumesync.core.view import Project, State
 from sumesync.disk import observe, signs
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger

@@ -39,7 +39,7 @@ _STATES = {
 @remembered
 def status(common: Common, paths: tuple[str, ...], tags: tuple[str, ...]) -> Looked:
     """Show where every spec stands: its state, its job, its media. Asks nobody but the disk."""
-    session = wiring.look(wiring.find(common, paths))
+    session = wiring.look(wiring.find(common, paths), recalling=True)
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     entries = session.state.lock.entries
     talk = common.talk
@@ -141,7 +141,7 @@ def check(common: Common, paths: tuple[str, ...], tags: tuple[str, ...], allow_p
     Exit codes: 0 all agree · 2 something is out of step · 4 a paid request's outcome is unknown
     64 a spec is invalid · 3 the lock cannot be read
     """
-    session = wiring.look(wiring.find(common, paths))
+    session = wiring.look(wiring.find(common, paths), recalling=True)
     plan_ = scope.narrowed(common, session, session.policy(), paths, tags)
     later = len(plan_.work) if allow_pending else 0
     if allow_pending:

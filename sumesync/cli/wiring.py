@@ -15,11 +15,12 @@ from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import hide
 from sumesync.core import paths
-from sumesync.core.plan import Project, State
 from sumesync.core.recover import being_sent, open_submissions
 from sumesync.core.text import count, printable
-from sumesync.disk import mutex, observe, schemas, signs, specs
+from sumesync.core.view import Project, State
+from sumesync.disk import memory, mutex, observe, schemas, signs, specs
 from sumesync.disk import project as projects
+from sumesync.disk.facts import Facts
 from sumesync.disk.hashes import Hashes
 from sumesync.disk.journal import LocalJournal
 from sumesync.disk.ledger import LocalLedger
@@ -67,13 +68,21 @@ def around(common: Common) -> Place | None:
         return None
 
 
-def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] = MappingProxyType({})) -> Session:
+def look(
+    place: Place,
+    without_lock: bool = False,
+    instead: Mapping[str, bytes] = MappingProxyType({}),
+    recalling: bool = False,
+) -> Session:
     """Read the project, its lock, its ledger, its journal and what is on disk. ``without_lock``: for commands that
-    can do their work where the lock was lost. ``instead``: what specs would say, to see what would follow."""
+    can do their work where the lock was lost. ``instead``: what specs would say, to see what would follow.
+    ``recalling``: what specs and metadata said is believed where they are what they were; only for commands that look,
+    or look again before they act."""
     home, endpoint = place.home, place.endpoint
     found = projects.spec_paths(home.root)  # before anything in .sume is believed
     began = projects.began(home) if place.cached else None
     hashes = Hashes(home.cache if place.cached else None, began)
+    said, described = _facts(place, began) if recalling and place.cached else (Facts(), Facts())
     folder = home.state(endpoint)
     if home.private in (folder, *folder.parents):
         projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
@@ -82,7 +91,7 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead, hashes)
+    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead, hashes, said)
     lock = locks.read()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)
@@ -91,8 +100,9 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
         _refuse_without_lock(home, project, waiting)
     state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
-    observed = observe.observe(home.root, project, state, endpoint, hashes)
-    hashes.keep()
+    observed = observe.observe(home.root, project, state, endpoint, hashes, described, locks.blocks)
+    for each in (hashes, said, described):
+        each.keep()
     media = OutputFiles(home.root)
     return Session(
         place,
@@ -107,6 +117,14 @@ def look(place: Place, without_lock: bool = False, instead: Mapping[str, bytes] 
         str(working) if working else "",
         None if instead else began,
     )
+
+
+def _facts(place: Place, began: int | None) -> tuple[Facts, Facts]:
+    """What is remembered of specs, which hangs on the settings, too, and of metadata."""
+    tool = memory.tool()
+    stamp = signs.digest(f"{tool}\0{place.config!r}".encode("utf-8", "surrogatepass"))
+    cache = place.home.cache
+    return Facts(cache / "specs.json", began, stamp), Facts(cache / "metadata.json", began, tool)
 
 
 def uploads(place: Place, workspace: str | None) -> LocalUploads:

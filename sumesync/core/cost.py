@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 from sumesync.core import paid
 from sumesync.core.action import Action, Observed, Plan
 from sumesync.core.kinds import Kind, Kinds
-from sumesync.core.plan import Project, State
 from sumesync.core.text import amount, count, in_credits, printable
+from sumesync.core.view import Project, State
 from sumesync.model import EntryKey, Json, Request
 
 # They say what is made, not how much of it: the same words are hardly ever bought twice, so a price that hung on them

@@ -124,6 +124,12 @@ def _action(
     )
 
 
+def unchanged(wanted: Wanted, paid: Paid, places: tuple[Placed, ...]) -> Action:
+    """Of a variant whose outputs and records are all as they should be."""
+    reason = Reason(Why.UNCHANGED, "unchanged")
+    return Action(Verb.KEEP, wanted.key, wanted.kind, reason, wanted.fingerprint, jobs=paid.latest, places=places)
+
+
 def _invalid(s: Situation) -> Action | None:
     if not s.problems:
         return None
@@ -179,14 +185,13 @@ def _keep(s: Situation) -> Action | None:
     if s.origin is not None:
         text = f"renamed from {s.origin}; its media are here already"
         return _action(s, Verb.MOVE, Why.RENAMED, text, records=True, jobs=s.paid.latest)
-    moved = not s.current or s.entry is None or _recorded(s.entry) != _targets(s.places)
-    code = Why.RECORD if moved else Why.METADATA if s.metadata_stale else Why.UNCHANGED
-    text = {
-        Why.RECORD: "its media are here; the lock does not say so yet",
-        Why.METADATA: "unchanged; its metadata file is out of date",
-        Why.UNCHANGED: "unchanged",
-    }[code]
-    return _action(s, Verb.KEEP, code, text, moved, s.paid.latest)
+    if not s.current or s.entry is None or _recorded(s.entry) != _targets(s.places):
+        text = "its media are here; the lock does not say so yet"
+        return _action(s, Verb.KEEP, Why.RECORD, text, records=True, jobs=s.paid.latest)
+    if s.metadata_stale:
+        text = "unchanged; its metadata file is out of date"
+        return _action(s, Verb.KEEP, Why.METADATA, text, jobs=s.paid.latest)
+    return replace(unchanged(s.wanted, s.paid, s.places), forced=s.forced)
 
 
 def _edited(s: Situation) -> Action | None:

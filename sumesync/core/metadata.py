@@ -102,9 +102,22 @@ def stale(wanted: Wanted, entry: Entry, before: MetadataFact | None) -> bool:
         or not before.exact
         or before.entry != entry
         or before.take != wanted.take
-        or not _same(before.request, clean(dict(wanted.request)))
-        or not _same(before.meta, clean(dict(wanted.meta)))
+        or not _says(before.request, dict(wanted.request))
+        or not _says(before.meta, dict(wanted.meta))
     )
+
+
+def _says(told: Any, value: Any) -> bool:
+    """Whether ``told`` is the same to JSON as ``clean`` of ``value``, which is not made for it."""
+    if type(value) is str:
+        return type(told) is str and told == without_queries(value)
+    if type(told) is not type(value):
+        return False
+    if type(value) is dict:
+        return told.keys() == value.keys() and all(_says(told[key], item) for key, item in value.items())
+    if type(value) is list:
+        return len(told) == len(value) and all(map(_says, told, value))
+    return bool(told == value)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -192,8 +205,13 @@ def _as_recorded(document: dict[str, Any], entry: Entry) -> MetadataFact | None:
     written = _document(entry, take, request, meta, None, {})
     if not _same(document, written) or not _writable(request):
         return None
+    return as_recorded(entry, take, request, meta or {})
+
+
+def as_recorded(entry: Entry, take: int, request: Mapping[str, Json], meta: Mapping[str, Json]) -> MetadataFact:
+    """What is read of metadata that say just this, of an entry without history and without a document."""
     asked = {entry.fingerprint: Asked(take, request)}
-    return MetadataFact(True, entry, take, request, meta or {}, None, None, asked, exact=True)
+    return MetadataFact(True, entry, take, request, meta, None, None, asked, exact=True)
 
 
 def _asked(document: dict[str, Any]) -> dict[str, Asked]:

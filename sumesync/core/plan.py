@@ -7,17 +7,16 @@ whole project is planned always; ``only`` narrows the result afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from sumesync.core import ahead, chain, losses, metadata, placement
+from sumesync.core import ahead, chain, losses, placement
 from sumesync.core.action import (
     Action,
     Collect,
     Observed,
     Orphan,
-    Placed,
     Plan,
     Policy,
     Reason,
@@ -25,56 +24,13 @@ from sumesync.core.action import (
     Verb,
     Why,
 )
-from sumesync.core.changes import changes
-from sumesync.core.decide import Situation, decide
+from sumesync.core.decide import decide, unchanged
 from sumesync.core.kinds import Kinds
-from sumesync.core.paid import Index, Paid, index
-from sumesync.core.placement import Ours
+from sumesync.core.paid import index
+from sumesync.core.situation import gathered, settled
+from sumesync.core.view import Project, Seen, State, View, is_current
 from sumesync.errors import Problem
-from sumesync.model import Entry, EntryKey, Fact, FileKind, JobState, Lock, Output, Step, Submission, Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What people wrote: valid variants, and everything wrong with the rest."""
-
-    wanted: tuple[Wanted, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    """Of specs, by their ``path``."""
-    config_problems: tuple[Problem, ...] = ()
-    spec_paths: frozenset[str] = frozenset()
-    """Every spec file there is, valid or not."""
-    sparse: frozenset[str] = frozenset()
-    """Specs of the lock that git tracks and does not check out here."""
-    nested: frozenset[str] = frozenset()
-    """Specs of the lock that lie in a project of their own."""
-    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The files that each spec depends on, beside itself: prompt files and media that it takes."""
-    folders: frozenset[str] = frozenset()
-    """Where outputs go or would go, of specs that are wrong, too."""
-
-    @property
-    def left_alone(self) -> frozenset[str]:
-        """Specs that are somebody else's matter: neither there nor gone."""
-        return self.sparse | self.nested
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What was achieved: the lock, the ledger's facts and the journal."""
-
-    lock: Lock
-    facts: tuple[Fact, ...] = ()
-    journal: tuple[Submission, ...] = ()
-    sending: Mapping[str, str] = field(default_factory=dict)
-    """Submissions that a live process is sending now, by key, and that process in words. Nobody knows their outcome
-    yet, and nobody needs to decide."""
-
-    @property
-    def unknown(self) -> tuple[Submission, ...]:
-        """Paid requests whose outcome nobody knows, and nobody is about to."""
-        doubtful = (s for s in self.journal if s.step in (Step.SENDING, Step.UNKNOWN))
-        return tuple(s for s in doubtful if s.key not in self.sending)
+from sumesync.model import EntryKey, FileKind, Wanted
 
 
 def plan(
@@ -88,7 +44,7 @@ def plan(
     """The plan of the whole project. Of two variants with the same request one buys and the other shares: one
     that ``first`` accepts buys, so that the plan can be narrowed to those."""
     paid = index(state.lock, state.facts, state.journal, policy.endpoint)
-    view = _View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
+    view = View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
     decided = _decide_all(view, first)
     taken_over = {action.origin for action in decided if action.origin}
     ground = _ground(view, decided)
@@ -121,78 +77,7 @@ def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    project: Project
-    state: State
-    observed: Observed
-    policy: Policy
-    kinds: Kinds
-    paid: Index
-    own: Ours
-
-    def entry(self, key: EntryKey) -> Entry | None:
-        return self.state.lock.entries.get(key)
-
-    def known(self, wanted: Wanted) -> Paid:
-        """What was paid for ``wanted``. The lock wins: where it has a whole result, a job of this machine's that the
-        entry does not name is not part of it, unless it is a later attempt."""
-        paid = self.paid.get(wanted.fingerprint) or Paid(wanted.fingerprint, wanted.kind)
-        entry = self.entry(wanted.key)
-        if entry is None or not entry.jobs or not _current(entry, wanted, self.policy):
-            return paid
-        named = {job.id for job in entry.jobs}
-        last = max(job.attempt for job in entry.jobs)
-        if any(job.state is not JobState.COMPLETED for job in entry.jobs if job.attempt == last):
-            return paid
-        jobs = tuple([job for job in paid.jobs if job.id in named or job.attempt > last])
-        return paid if len(jobs) == len(paid.jobs) else replace(paid, jobs=jobs)
-
-    def seen(self, wanted: Wanted, origin: EntryKey | None) -> _Seen:
-        entry, known = self.entry(wanted.key), self.known(wanted)
-        current = entry if _current(entry, wanted, self.policy) else None
-        places = placement.place(wanted, known, current, origin, self.observed.files, self.own)
-        return _Seen(wanted, origin, entry, current is not None, known, places, self.outputs(wanted))
-
-    def places(self, seen: _Seen) -> tuple[Placed, ...]:
-        """Where its outputs stand, as far as the policy lets what a person accepted count."""
-        if not self.policy.restore_edited:
-            return seen.places
-        current = seen.entry if seen.current else None
-        files = self.observed.files
-        return placement.place(seen.wanted, seen.known, current, seen.origin, files, self.own, blessed=False)
-
-    @property
-    def unproven(self) -> frozenset[str]:
-        """Files that the lock alone calls ours, and of which git has no copy."""
-        asked = ((path, self.observed.files.get(path)) for path in self.own.committed)
-        return frozenset(path for path, fact in asked if fact and self.own.unproven(path, fact))
-
-    def free(self, kind: str) -> bool:
-        known = self.kinds.get(kind)  # a newer version's lock may name others
-        return known is not None and known.free
-
-    def outputs(self, wanted: Wanted) -> int:
-        """How many media files a variant makes: a document is none."""
-        kind = self.kinds[wanted.kind]
-        return 0 if kind.document else kind.outputs(wanted.request)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is known of a variant by itself. ``current``: its entry in the lock is at its fingerprint and endpoint;
-    ``outputs``: how many media files it makes."""
-
-    wanted: Wanted
-    origin: EntryKey | None
-    entry: Entry | None
-    current: bool
-    known: Paid
-    places: tuple[Placed, ...]
-    outputs: int
-
-
-def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
+def _ground(view: View, actions: Iterable[Action]) -> losses.Ground:
     variants = view.project.wanted
     recorded: dict[str, set[EntryKey]] = {}
     for key, entry in view.state.lock.entries.items():
@@ -209,7 +94,7 @@ def _ground(view: _View, actions: Iterable[Action]) -> losses.Ground:
     )
 
 
-def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
+def _decide_all(view: View, first: Callable[[EntryKey], bool]) -> list[Action]:
     """Upstreams before what takes their outputs. Two variants of one request are equally far from the beginning of
     their chains, so ``first`` chooses between them all the same."""
     depths = chain.depths(view.project.wanted)
@@ -224,99 +109,26 @@ def _decide_all(view: _View, first: Callable[[EntryKey], bool]) -> list[Action]:
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
     states: dict[EntryKey, ahead.Footing] = {}
+    taken_from = frozenset[EntryKey]().union(*needs.values())
     for seen in every:
         wanted = seen.wanted
+        if wanted.key not in taken_from and wanted.key not in problems and settled(view, seen):
+            actions.append(unchanged(wanted, seen.known, seen.places))
+            continue
         twin = buyers.get(wanted.fingerprint)
-        situation = _situation(view, seen, problems.get(wanted.key, ()), twin, held, unproven)
+        told = gathered(view, seen, problems.get(wanted.key, ()), twin, held, unproven)
         if needs[wanted.key]:
             links = ahead.links(wanted, states, view.kinds[wanted.kind])
-            situation = replace(situation, waits=links.waits, after=links.after, handmade=links.handmade)
-        action = decide(situation)
-        states[wanted.key] = ahead.ahead(action, situation)
+            told = replace(told, waits=links.waits, after=links.after, handmade=links.handmade)
+        action = decide(told)
+        states[wanted.key] = ahead.ahead(action, told)
         if action.pays:
             buyers[wanted.fingerprint] = wanted.key
         actions.append(action)
     return actions
 
 
-def _situation(
-    view: _View,
-    seen: _Seen,
-    problems: tuple[Problem, ...],
-    twin: EntryKey | None,
-    held: Mapping[str, frozenset[EntryKey]],
-    unproven: frozenset[str],
-) -> Situation:
-    wanted, entry, known = seen.wanted, seen.entry, seen.known
-    kind, described = view.kinds[wanted.kind], metadata.path_of(wanted.key)
-    before = view.observed.metadata.get(described)
-    achieved = seen.current and (known.completed or bool(known.accepted))
-    edited = placement.edited(_shown(entry), view.observed, view.own) if entry else ()
-    taken = placement.taken(wanted, seen.outputs, view.observed, view.own)
-    places = view.places(seen)
-    foreign = before is not None and (before.blocked or (entry is None and not before.ours))
-    return Situation(
-        wanted=wanted,
-        policy=view.policy,
-        paid=known,
-        problems=problems,
-        sender=_sender(known, view.state.sending),
-        entry=entry,
-        origin=seen.origin,
-        places=places,
-        held=frozenset([place.source for place in places if place.source and _others(held, place.source, wanted.key)]),
-        taken=tuple([path for path in taken if path not in edited or _is_no_file(view, path)]),
-        unrecorded=_unrecorded(wanted, known, before, view.policy),
-        # A file of an entry is only stale.
-        foreign_metadata=described if foreign else "",
-        edited=edited,
-        unproven=unproven,
-        twin=twin,
-        changes=() if seen.current else changes(wanted, before) if _tells(before, entry) else (),
-        metadata_stale=achieved and entry is not None and metadata.stale(wanted, entry, before),
-        jobs=kind.jobs(wanted.request),
-        document=kind.document,
-        search=kind.free,
-    )
-
-
-def _others(held: Mapping[str, frozenset[EntryKey]], path: str, key: EntryKey) -> bool:
-    """Whether a variant other than ``key`` has its output at ``path``."""
-    return bool(held.get(path, frozenset()) - {key})
-
-
-def _current(entry: Entry | None, wanted: Wanted, policy: Policy) -> bool:
-    return entry is not None and entry.fingerprint == wanted.fingerprint and entry.endpoint == policy.endpoint
-
-
-def _is_no_file(view: _View, path: str) -> bool:
-    """A folder or a link: nobody's word lets a file take its place."""
-    fact = view.observed.files.get(path)
-    return fact is not None and fact.kind is FileKind.OTHER
-
-
-def _tells(before: metadata.MetadataFact | None, entry: Entry | None) -> bool:
-    """Whether the metadata speak of what the lock has: else "from what" would be a guess."""
-    return bool(before and before.entry and entry and before.entry.fingerprint == entry.fingerprint)
-
-
-def _shown(entry: Entry) -> tuple[Output, ...]:
-    """The outputs that stand for an entry on disk: its own, else those of what it was last."""
-    earlier = (past.accepted or tuple(o for job in past.jobs for o in job.outputs) for past in reversed(entry.history))
-    return entry.outputs or next((outputs for outputs in earlier if outputs), ())
-
-
-def _unrecorded(wanted: Wanted, known: Paid, before: metadata.MetadataFact | None, policy: Policy) -> bool:
-    told = before.entry if before else None
-    return (
-        told is not None
-        and not known.jobs
-        and (told.key, told.fingerprint, told.endpoint) == (wanted.key, wanted.fingerprint, policy.endpoint)
-        and any(job.state is JobState.COMPLETED for job in told.jobs)
-    )
-
-
-def _problems(every: list[_Seen]) -> dict[EntryKey, tuple[Problem, ...]]:
+def _problems(every: list[Seen]) -> dict[EntryKey, tuple[Problem, ...]]:
     """Valid specs that clash with each other: both are told."""
     variants, counts = [seen.wanted for seen in every], {seen.wanted.key: seen.outputs for seen in every}
     return {
@@ -333,7 +145,7 @@ def _problems(every: list[_Seen]) -> dict[EntryKey, tuple[Problem, ...]]:
     }
 
 
-def _broken(view: _View) -> dict[str, tuple[Problem, ...]]:
+def _broken(view: View) -> dict[str, tuple[Problem, ...]]:
     """Specs that resolve to nothing, with their problems."""
     found: dict[str, tuple[Problem, ...]] = {}
     for problem in view.project.problems:
@@ -341,14 +153,14 @@ def _broken(view: _View) -> dict[str, tuple[Problem, ...]]:
     return found
 
 
-def _action_of_broken(view: _View, path: str, problems: tuple[Problem, ...]) -> Action:
+def _action_of_broken(view: View, path: str, problems: tuple[Problem, ...]) -> Action:
     key = EntryKey(path)
     entry = view.entry(key)
     reason = Reason(Why.INVALID, "the spec is invalid")
     return Action(Verb.INVALID, key, entry.kind if entry else "", reason, problems=problems)
 
 
-def _held(view: _View, every: Iterable[_Seen]) -> dict[str, frozenset[EntryKey]]:
+def _held(view: View, every: Iterable[Seen]) -> dict[str, frozenset[EntryKey]]:
     """Paths where a variant's output is wanted and stands: nobody may move it away."""
     held: dict[str, frozenset[EntryKey]] = {}
     for seen in every:
@@ -361,7 +173,7 @@ def _held(view: _View, every: Iterable[_Seen]) -> dict[str, frozenset[EntryKey]]
     return held
 
 
-def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
+def _origins(view: View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
     """Renames: an entry that nothing asks for, taken over by the first new variant of its fingerprint; one of the same
     spec (it got a matrix, or another axis) comes before all others."""
     waiting: dict[tuple[str, str], deque[EntryKey]] = {}
@@ -370,7 +182,7 @@ def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey
         if entry.endpoint == view.policy.endpoint:
             for path in (key.path, _ANY_PATH):
                 waiting.setdefault((entry.fingerprint, path), deque()).append(key)
-    new = [wanted for wanted in variants if not _current(view.entry(wanted.key), wanted, view.policy)]
+    new = [wanted for wanted in variants if not is_current(view.entry(wanted.key), wanted, view.policy)]
     found: dict[EntryKey, EntryKey] = {}
     taken: set[EntryKey] = set()
     for wanted, path in (*((wanted, wanted.key.path) for wanted in new), *((wanted, _ANY_PATH) for wanted in new)):
@@ -386,7 +198,7 @@ def _origins(view: _View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey
 _ANY_PATH: Final = ""
 
 
-def _unasked(view: _View) -> Iterator[EntryKey]:
+def _unasked(view: View) -> Iterator[EntryKey]:
     """Entries whose spec is gone, or no longer has the variant. Of a spec that is wrong nobody knows which it has."""
     wanted = {variant.key for variant in view.project.wanted}
     silent = (view.project.spec_paths - {key.path for key in wanted}) | view.project.left_alone
@@ -395,7 +207,7 @@ def _unasked(view: _View) -> Iterator[EntryKey]:
             yield key
 
 
-def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
+def _orphans(view: View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
     for key in _unasked(view):
         if key in taken_over:
             continue
@@ -415,7 +227,7 @@ def _orphans(view: _View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
         yield Orphan(key, tuple(p for p in standing if p not in unproven), in_flight, unproven)
 
 
-def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
+def _collects(view: View, actions: Iterable[Action]) -> Iterable[Collect]:
     """Jobs in flight that no action resumes: of changed, deleted, broken and clashing specs."""
     waited = {job.id for action in actions if action.verb is Verb.RESUME for job in action.jobs}
     ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
@@ -428,16 +240,10 @@ def _collects(view: _View, actions: Iterable[Action]) -> Iterable[Collect]:
         yield from (Collect(fingerprint, paid.kind, job) for job in paid.in_flight if job.id in ours - waited)
 
 
-def _replaces_other(view: _View, actions: Iterable[Action]) -> Iterable[str]:
+def _replaces_other(view: View, actions: Iterable[Action]) -> Iterable[str]:
     """Media of the other endpoint that this plan would put something else in the place of."""
     for action in actions:
         entry = view.entry(action.key)
         if entry is None or entry.endpoint == view.policy.endpoint or not (action.pays or action.free):
             continue
         yield from (output.path for output in entry.outputs if output.path in view.observed.files)
-
-
-def _sender(known: Paid, sending: Mapping[str, str]) -> str:
-    """The process that is sending this very request now; "" where there is none, or where another is open."""
-    senders = [sending.get(submission.key, "") for submission in known.unknown]
-    return senders[0] if senders and all(senders) else ""

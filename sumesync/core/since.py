@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sumesync.core.plan import Project
+from sumesync.core.view import Project
 from sumesync.model import EntryKey, Wanted
 
 

@@ -1,13 +1,12 @@
 """What files are: hashed, or remembered in ``.sume/cache/hashes.json`` by the sign that they had when they were.
 
-Disposable: what does not read is as good as none. A file is remembered only where its sign was older than the look and
-the same before and after it was read; whatever would be replaced or removed is read again by those who do it.
+A file is remembered only where its sign was the same before and after it was read, too; whatever would be replaced or
+removed is read again by those who do it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +14,11 @@ from typing import Any, Final
 from sumesync.core import media
 from sumesync.core.media import MediaType, lfs_pointer
 from sumesync.disk import atomic, signs
+from sumesync.disk.facts import Facts
 from sumesync.model import FileFact, FileKind
 
 NAME: Final = "hashes.json"
-_FORMAT: Final = 1
 _CHUNK: Final = 1 << 20
-_MOST_BYTES: Final = 256 << 20
 
 Hashed = tuple[FileFact, MediaType | None, str]
 """What a file is; the media type that its first bytes tell; and what they look like."""
@@ -45,54 +43,36 @@ def read(full: str) -> Hashed:
 
 
 class Hashes:
-    """One look's view of files. ``folder``: where what is remembered stands; None: nothing is. ``began``: when the look
-    began, by the disk's own clock; None: nothing new is remembered."""
+    """One look's view of files. ``folder``: where what is remembered stands; None: nothing is. ``began``: as of
+    ``Facts``."""
 
     def __init__(self, folder: Path | None = None, began: int | None = None) -> None:
-        self._folder, self._began = folder, began
-        self._known = _load(folder / NAME) if folder else {}
-        self._kept: dict[str, list[Any]] = {}
+        self._facts = Facts(folder / NAME if folder else None, began)
 
     def of(self, full: str, path: str, status: os.stat_result) -> Hashed:
         """What stands at ``full``, which the project calls ``path`` and of which ``status`` was just told. Raises
         OSError."""
-        sign = list(signs.of(status))
-        known = self._known.get(path)
-        found = _told(known) if isinstance(known, list) and known[:1] == [sign] else None
-        if found is not None and known is not None:
-            self._kept[path] = known
+        sign = signs.of(status)
+        known = self._facts.of(path, sign)
+        found = _told(known) if known is not None else None
+        if found is not None:
             return found
         found = read(full)
-        settled = self._began is not None and signs.newest(signs.of(status)) < self._began
-        if settled and list(signs.of(os.lstat(full))) == sign:
+        if self._facts.settled(sign) and signs.of(os.lstat(full)) == sign:
             fact, media_type, looks = found
             suffix = media_type.suffix if media_type else ""
-            self._kept[path] = [sign, str(fact.kind), fact.sha256, fact.size, suffix, looks]
+            self._facts.learn(path, sign, [str(fact.kind), fact.sha256, fact.size, suffix, looks])
         return found
 
     def keep(self) -> None:
         """Remember what was looked at, and nothing else."""
-        if self._folder is None or self._began is None or self._kept == self._known:
-            return
-        document = {"format_version": _FORMAT, "files": self._kept}
-        atomic.keep(self._folder / NAME, json.dumps(document).encode())
+        self._facts.keep()
 
 
-def _load(file: Path) -> dict[str, list[Any]]:
-    try:
-        if file.stat().st_size > _MOST_BYTES:
-            return {}
-        document = json.loads(atomic.read(file))
-        files = document["files"] if document["format_version"] == _FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return files if isinstance(files, dict) else {}
-
-
-def _told(known: Any) -> Hashed | None:
+def _told(known: list[Any]) -> Hashed | None:
     """What the file says; None where it is nothing that we wrote."""
     try:
-        _, kind, sha256, size, suffix, looks = known
+        kind, sha256, size, suffix, looks = known
         fact = FileFact(FileKind(kind), str(sha256), int(size))
         media_type = media.of_suffix(suffix) if suffix else None
         return (fact, media_type, str(looks)) if len(fact.sha256) == 64 and fact.size >= 0 else None

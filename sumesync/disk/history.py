@@ -12,8 +12,8 @@ from typing import IO, Final
 
 from sumesync.core import paths, toml
 from sumesync.core.config import Schemas
-from sumesync.core.plan import Project
 from sumesync.core.text import printable
+from sumesync.core.view import Project
 from sumesync.disk import git
 from sumesync.disk.project import home, read_settings
 from sumesync.disk.specs import read_project

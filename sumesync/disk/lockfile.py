@@ -38,6 +38,11 @@ class LockFile:
         """The lock; None when there is none. Raises LockFault when it cannot be read."""
         return self._now().lock if self.exists() else None
 
+    @property
+    def blocks(self) -> Mapping[EntryKey, str]:
+        """The text of each entry, as it was last read or written here."""
+        return self._known.blocks if self._known else {}
+
     def create(self, lineage: str, workspace: str | None) -> Lock:
         """Write a header, durably. There must be no lock yet."""
         atomic.write(self._path, locks.new_text(lineage, workspace).encode())

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from sumesync.core import media, metadata, paths
@@ -16,36 +17,48 @@ from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
 from sumesync.core.placement import documents, paths_of_interest
-from sumesync.core.plan import Project, State
 from sumesync.core.text import printable
-from sumesync.disk import atomic, git
+from sumesync.core.view import Project, State
+from sumesync.disk import atomic, described, git
+from sumesync.disk.facts import Facts
 from sumesync.disk.hashes import Hashes
-from sumesync.disk.project import Home, inside, reached, read_bytes
+from sumesync.disk.project import Home, inside, reached
 from sumesync.errors import LocalStateError
-from sumesync.model import Entry, FileFact, FileKind
+from sumesync.model import Entry, EntryKey, FileFact, FileKind
 
 _CHUNK: Final = 1 << 20
 HASHES: Final = Hashes()
-"""Remembers nothing: every file is read."""
+FACTS: Final = Facts()
+"""Both remember nothing: every file is read."""
 
 
-def observe(root: Path, project: Project, state: State, endpoint: str, hashes: Hashes = HASHES) -> Observed:
-    """Look at everything that a plan of ``project`` may ask about, and at nothing else."""
+def observe(
+    root: Path,
+    project: Project,
+    state: State,
+    endpoint: str,
+    hashes: Hashes = HASHES,
+    facts: Facts = FACTS,
+    blocks: Mapping[EntryKey, str] = MappingProxyType({}),
+) -> Observed:
+    """Look at everything that a plan of ``project`` may ask about, and at nothing else. ``facts``: what is remembered
+    of metadata; ``blocks``: the text of each entry in the lock."""
     paid = index(state.lock, state.facts, state.journal, endpoint)
     asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
     proved: set[str] = set()
     files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes, proved)) is not None}
-    described: dict[str, Entry | None] = {metadata.path_of(wanted.key): None for wanted in project.wanted}
-    described |= {metadata.path_of(key): entry for key, entry in state.lock.entries.items()}
-    seen = ((path, read_metadata(root, path, proved, entry)) for path, entry in sorted(described.items(), key=_path))
+    places: dict[str, Entry | None] = {metadata.path_of(wanted.key): None for wanted in project.wanted}
+    places |= {metadata.path_of(key): entry for key, entry in state.lock.entries.items()}
+    view = described.Described(root, facts, blocks, proved)
+    seen = ((path, view.of(path, entry)) for path, entry in sorted(places.items(), key=_path))
     found = {path: known for path, known in seen if known is not None}
-    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | described.keys()))
+    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | places.keys()))
 
 
-def _path(described: tuple[str, Entry | None]) -> str:
-    return described[0]
+def _path(place: tuple[str, Entry | None]) -> str:
+    return place[0]
 
 
 def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None = None) -> FileFact | None:
@@ -123,17 +136,6 @@ def names_in(root: Path, folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def read_metadata(
-    root: Path, path: str, proved: set[str] | None = None, likely: Entry | None = None
-) -> MetadataFact | None:
-    """A metadata file; None when there is none. One that cannot be read is not ours. ``proved``: as of
-    ``quick_bytes``; ``likely``: as of ``metadata.read``."""
-    data = read_bytes(root, path, metadata.MAX_BYTES, proved)
-    if isinstance(data, str):
-        return MetadataFact(ours=False, blocked=True) if os.path.lexists(f"{root}/{path}") else None
-    return metadata.read(data.decode("utf-8", "replace"), likely)
-
-
 def find_metadata(root: Path, specs: Iterable[str]) -> dict[str, MetadataFact]:
     """Every metadata file beside ``specs``, and every other below ``root`` that is ours: for ``lock rebuild``."""
     found: dict[str, MetadataFact] = {}
@@ -145,10 +147,10 @@ def find_metadata(root: Path, specs: Iterable[str]) -> dict[str, MetadataFact]:
         base = here.relative_to(root).as_posix()
         for name in names:
             path = paths.under("" if base == "." else base, name)
-            if name.endswith(paths.METADATA_SUFFIX) and (fact := read_metadata(root, path)) and fact.ours:
+            if name.endswith(paths.METADATA_SUFFIX) and (fact := described.read(root, path)) and fact.ours:
                 found[path] = fact
     for spec in specs:
         path = spec.removesuffix(paths.SPEC_SUFFIX) + paths.METADATA_SUFFIX
-        if path not in found and (fact := read_metadata(root, path)) and fact.ours:
+        if path not in found and (fact := described.read(root, path)) and fact.ours:
             found[path] = fact
     return found

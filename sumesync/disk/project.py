@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from sumesync.core import paths, toml
 from sumesync.core.config import Config, Schemas, read_config
-from sumesync.core.plan import Project
 from sumesync.core.text import printable
+from sumesync.core.view import Project
 from sumesync.disk import asking, atomic, git, signs
 from sumesync.errors import LocalStateError, NoProject, Problem, UsageError
 from sumesync.model import SANDBOX, SUME
@@ -227,6 +227,16 @@ def reached(root: Path, path: str, proved: set[str]) -> str:
             inside(root, folder)
         proved.add(folder)
     return f"{root}/{path}"
+
+
+def file_sign(root: Path, path: str, proved: set[str]) -> signs.Sign | None:
+    """Of a file of the project, with no link on the way to it; None where no file stands there. ``proved``: as of
+    ``reached``."""
+    try:
+        sign = signs.at(reached(root, path, proved))
+    except LocalStateError:
+        return None
+    return sign if sign and stat.S_ISREG(sign[0]) else None
 
 
 def open_file(root: Path, path: str) -> BinaryIO:

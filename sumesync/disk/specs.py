@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
+from typing import Final
 
 from sumesync.core import chain, toml
 from sumesync.core.chain import Draft
@@ -14,14 +15,17 @@ from sumesync.core.config import Config, Schemas
 from sumesync.core.document import Document, Found, PromptFile, open_spec
 from sumesync.core.inputs import InputFile
 from sumesync.core.locate import Locator
-from sumesync.core.plan import Project
 from sumesync.core.spec import resolve
 from sumesync.core.text import printable
-from sumesync.disk import git
+from sumesync.core.view import Project
+from sumesync.disk import git, recall
+from sumesync.disk.facts import Facts
 from sumesync.disk.hashes import Hashes
-from sumesync.disk.observe import HASHES, look_input
+from sumesync.disk.observe import FACTS, HASHES, look_input
 from sumesync.disk.project import Home, inside, nested, read_bytes
 from sumesync.errors import LocalStateError, Problem
+
+_OWN: Final = "outputs stay inside the project"
 
 
 def read_project(
@@ -32,27 +36,58 @@ def read_project(
     schemas: Schemas,
     instead: Mapping[str, bytes] = MappingProxyType({}),
     hashes: Hashes = HASHES,
+    facts: Facts = FACTS,
 ) -> Project:
     """All specs, those of ``found``, resolved. ``problems`` are those of the settings. ``instead``: what specs would
-    say."""
+    say. ``facts``: what is remembered of them."""
     proved: set[str] = set()
-    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in found}
-    documents = [document for document in opened.values() if isinstance(document, Document)]
-    named = _named(home, documents, hashes)
-    drafts: list[Draft] = []
-    folders: set[str] = set()
     reachable: set[str] = set()
+    recalled = _recalled(home, [path for path in found if path not in instead], facts, proved, reachable)
+    unread = [path for path in found if path not in recalled]
+    learning = recall.Learning(home.root, facts, [path for path in unread if path not in instead], proved)
+    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in unread}
+    documents = [document for document in opened.values() if isinstance(document, Document)]
+    learning.prompts(_prompts(documents))
+    named = _named(home, documents, hashes)
+    by_path = {path: each.drafts for path, each in recalled.items()}
+    reads = {path: each.prompts for path, each in recalled.items()}
+    folders = {draft.wanted.folder for drafts in by_path.values() for draft in drafts}
     wrong = [problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
     for document in documents:
+        path = document.path
         result = resolve(document, config, schemas, named)
         folders.update(draft.wanted.folder for draft in _drafts(result))
         trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result), reachable)
-        drafts += () if trouble else _drafts(result)
+        reads[path] = document.prompts | document.files
         wrong += trouble
+        if not trouble:
+            by_path[path] = _drafts(result)
+            learning.learn(path, document.prompts, _drafts(result))
     spec_paths = frozenset(found)
+    drafts = [draft for path in found for draft in by_path.get(path, ())]
     wanted, told = chain.linked(drafts, wrong, spec_paths, schemas.kinds)
-    reads = {document.path: document.prompts | document.files for document in documents}
     return Project(wanted, told, problems, spec_paths, reads=reads, folders=frozenset(folders))
+
+
+def _recalled(
+    home: Home, found: list[str], facts: Facts, proved: set[str], reachable: set[str]
+) -> dict[str, recall.Recalled]:
+    """The specs that need not be read."""
+
+    def usable(folder: str) -> bool:
+        if folder and folder not in reachable:
+            if _no_folder(home.root, folder) or _leads_elsewhere(home.root, folder):
+                return False
+            reachable.add(folder)
+        return True
+
+    recalled = recall.recalled(home.root, found, facts, proved, usable)
+    hidden = _ignored(home, frozenset[str]().union(*(each.prompts for each in recalled.values())))
+    return {path: each for path, each in recalled.items() if not each.prompts & hidden}
+
+
+def _prompts(documents: Iterable[Document]) -> frozenset[str]:
+    return frozenset[str]().union(*(document.prompts for document in documents))
 
 
 def _drafts(result: tuple[Draft, ...] | tuple[Problem, ...]) -> tuple[Draft, ...]:
@@ -70,10 +105,9 @@ def _open_spec(
     return (Problem(printable(path), data),) if isinstance(data, str) else open_spec(path, data, config, schemas)
 
 
-def _named(home: Home, documents: Iterable[Document], hashes: Hashes) -> Found:
+def _named(home: Home, documents: Collection[Document], hashes: Hashes) -> Found:
     """The prompt files and the media that specs name, each looked at once."""
-    documents = tuple(documents)
-    prompts = frozenset[str]().union(*(document.prompts for document in documents))
+    prompts = _prompts(documents)
     files = frozenset[str]().union(*(document.files for document in documents))
     hidden = _ignored(home, prompts | files)
     return Found(
@@ -122,16 +156,24 @@ def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...], reac
 def _unreachable_folder(root: Path, document: Document, folder: str) -> tuple[Problem, ...]:
     if file := _no_folder(root, folder):
         return _wrong_folder(document, f"{printable(file)} is not a folder", "name another folder, or move it away")
+    if not (error := _leads_elsewhere(root, folder)):
+        return ()
+    if error.hint == _OWN:
+        return _wrong_folder(document, error.what, error.hint)
+    return (Problem(document.path, f"its media would go to {folder}: {error.what}", error.hint, 1, 1),)
+
+
+def _leads_elsewhere(root: Path, folder: str) -> LocalStateError | None:
+    """Why outputs in ``folder`` would not lie in this project."""
     try:
         inside(root, folder)
     except LocalStateError as error:
-        return (Problem(document.path, f"its media would go to {folder}: {error.what}", error.hint, 1, 1),)
+        return error
     known: dict[str, bool] = {"": False}
     if not nested(root, folder, known):
-        return ()
+        return None
     other = min(name for name, is_nested in known.items() if is_nested)
-    what = f"{printable(other)} is a project of its own"
-    return _wrong_folder(document, what, "outputs stay inside the project")
+    return LocalStateError(f"{printable(other)} is a project of its own", _OWN)
 
 
 def _wrong_folder(document: Document, what: str, hint: str) -> tuple[Problem, ...]:

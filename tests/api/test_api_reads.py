@@ -168,7 +168,7 @@ LIMITED = {"RateLimit_Limit": "2", "RateLimit_Remaining": "0", "RateLimit_Reset"
 
 def test_the_limits_that_answers_tell_are_kept_and_purchases_have_their_own() -> None:
     clock = HandClock()
-    with serving(answering(http(200, b"{}", **LIMITED))) as server, client_of(server.url, clock) as client:
+    with serving(answering(http(200, b"{}", None, **LIMITED))) as server, client_of(server.url, clock) as client:
         client.account()
         assert client.hold() == 0
         client.account()

@@ -39,8 +39,9 @@ from sumesync.core.budget import Budget
 from sumesync.core.fingerprint import fingerprint
 from sumesync.core.outcome import Outcome
 from sumesync.core.paid import merge
-from sumesync.core.plan import Project, State, plan
+from sumesync.core.plan import plan
 from sumesync.core.recover import open_submissions
+from sumesync.core.view import Project, State
 from sumesync.errors import ApiError, LocalStateError
 from sumesync.model import (
     Change,

@@ -16,7 +16,8 @@ from sumesync.core.action import Plan, Verb, Why
 from sumesync.core.changes import changes
 from sumesync.core.config import Config
 from sumesync.core.inputs import MOST_BYTES, InputFile
-from sumesync.core.plan import Project, only
+from sumesync.core.plan import only
+from sumesync.core.view import Project
 from sumesync.model import Entry, EntryKey, FileFact, JobState, Json, LocalInput, UpstreamInput, Wanted
 from tests.builders import action_of, document, entry, examples, file, job, output, past, picture, planned, read, sha
 

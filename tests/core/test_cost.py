@@ -9,7 +9,7 @@ import pytest
 from sumesync.core import cost
 from sumesync.core.action import Observed
 from sumesync.core.cost import Estimate, Quote
-from sumesync.core.plan import Project, State
+from sumesync.core.view import Project, State
 from sumesync.model import SANDBOX, SUME, JobState, Wanted
 from tests.builders import KINDS, document, entry, fact, job, lock, planned, wanted
 

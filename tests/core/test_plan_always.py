@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumesync.core import metadata, paths
+from sumesync.core import plan as planning
 from sumesync.core.action import Observed, Plan, Policy, Standing, Verb, Why
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import suffix_of
 from sumesync.core.placement import ours, paths_of_interest, stem_of
-from sumesync.core.plan import Project, State, only, plan
+from sumesync.core.plan import only, plan
+from sumesync.core.view import Project, State
 from sumesync.errors import Exit, Problem
 from sumesync.model import (
     SANDBOX,
@@ -437,3 +440,58 @@ def _agreed(lock_: Lock) -> Lock:
         history = tuple(one(past) for past in entry.history)
         entries[key] = replace(entry, jobs=one(entry.present).jobs, accepted=(), history=history)
     return replace(lock_, entries=entries)
+
+
+def _achieved(number: int) -> tuple[Wanted, Entry]:
+    of = _request(number, SPECS[number])
+    contents = [f"{number}_1_{which}" for which in range(2 if number == 2 else 1)]
+    named = enumerate(contents, start=1)
+    outputs = [
+        Output(index, f"{stem_of(of, index)}.png", file(content).sha256, len(content), "image/png")
+        for index, content in named
+    ]
+    job = JobRecord(f"job_{number}_1_0", JobState.COMPLETED, 1, outputs=tuple(outputs))
+    return of, Entry(of.key, of.fingerprint, of.kind, SUME, (job,))
+
+
+@st.composite
+def nearly_settled(draw: st.DrawFn) -> World:
+    """A world in which there is nothing to do, but for what it has of another."""
+    noise: World = draw(worlds())
+    numbers = draw(st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True))
+    pairs = [_achieved(number) for number in numbers]
+    files = {output.path: FileFact(FileKind.FILE, output.sha256) for _, entry in pairs for output in entry.outputs}
+    papers = dict.fromkeys(SPECS, 2)
+    parts = draw(
+        st.sets(st.sampled_from(("facts", "journal", "files", "policy", "papers", "entry", "accepted", "stem")))
+    )
+    entries = [entry for _, entry in pairs]
+    variants = [of for of, _ in pairs]
+    if "entry" in parts:
+        entries[0] = noise.state.lock.entries.get(entries[0].key, entries[0])
+    if "accepted" in parts:
+        entries[-1] = replace(entries[-1], accepted=entries[-1].outputs)
+    if "stem" in parts:
+        variants[0] = replace(variants[0], stem="b")
+    if "files" in parts:
+        files |= noise.observed.files
+        files = {path: fact for path, fact in files.items() if path != draw(st.sampled_from(PLACES))}
+    if "papers" in parts:
+        papers[draw(st.sampled_from(SPECS))] = draw(st.integers(0, 1))
+    state = State(
+        lock(*entries),
+        noise.state.facts if "facts" in parts else (),
+        noise.state.journal if "journal" in parts else (),
+    )
+    policy = noise.policy if "policy" in parts else Policy(endpoint=SUME)
+    project = Project(tuple(variants), spec_paths=frozenset(of.key.path for of in variants))
+    return World(project, state, _seen(project, state, files, policy, papers), policy)
+
+
+@given(nearly_settled())
+@settings(max_examples=examples(200), deadline=None)
+def test_what_is_settled_is_what_would_be_decided(world: World) -> None:
+    found = world.plan()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "settled", lambda _view, _seen: False)
+        assert world.plan() == found

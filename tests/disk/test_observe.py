@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from sumesync.core import metadata
-from sumesync.core.plan import Project, State
+from sumesync.core.view import Project, State
+from sumesync.disk import described
 from sumesync.disk import observe as observing
-from sumesync.disk.observe import find_metadata, names_in, observe, read_metadata
+from sumesync.disk.observe import find_metadata, names_in, observe
 from sumesync.errors import LocalStateError
 from sumesync.model import SUME, FileFact, FileKind
 from tests.builders import OTHER, fact, file, lock, sha
@@ -129,10 +130,10 @@ def test_a_metadata_file_that_is_a_link_or_a_folder_is_a_strangers(tmp_path: Pat
     (tmp_path / "a.sume.json").symlink_to(tmp_path / "x")
     (tmp_path / "b.sume.json").mkdir()
     for name in ("a.sume.json", "b.sume.json"):
-        found = read_metadata(tmp_path, name)
+        found = described.read(tmp_path, name)
         assert found is not None
         assert not found.ours
-    assert read_metadata(tmp_path, "none.sume.json") is None
+    assert described.read(tmp_path, "none.sume.json") is None
 
 
 def test_all_metadata_of_the_project_are_found_to_make_a_lock_again(tmp_path: Path) -> None:

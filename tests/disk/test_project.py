@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sumesync.core.plan import Project
+from sumesync.core.view import Project
 from sumesync.disk import project, specs
 from sumesync.errors import Exit, LocalStateError, UsageError
 from sumesync.model import SANDBOX, SUME
