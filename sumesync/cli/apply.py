@@ -73,9 +73,12 @@ def apply(
     place = wiring.find(common, named)
     stop = Stop()
     with wiring.holding(common, place.home, "apply"):
-        session = wiring.look(place)
+        session = wiring.look(place, recalling=True)
         session.journal.sweep()
         plan_ = _agreed(common, session, given, saved)
+        if plan_.work or _prunes(plan_, given):  # what is acted on is read, not remembered
+            session = wiring.look(place)
+            plan_ = _agreed(common, session, given, saved)
         quote = money.quote(session, plan_)
         _show(common, session, plan_, quote, bool(given.get("keep_going")))
         guard(session, plan_, max_jobs, bool(given.get("keep_going")))

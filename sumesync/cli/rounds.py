@@ -58,7 +58,7 @@ class Rounds:
     def look(self) -> Sight:
         """Everything, anew."""
         try:
-            self._session = self._looked()
+            self._session = self._looked(recalling=True)
             self._plan = self._planned(self._session)
         except SumesyncError as error:
             self._hint = error.hint
@@ -71,7 +71,7 @@ class Rounds:
             raise LocalStateError(f"the project's folder is gone: {root}", "nothing that was paid for is lost at Sume")
         return Around(repository.at_work(root), repository.head(root), _key_sign(self.common))
 
-    def _looked(self) -> Session:
+    def _looked(self, recalling: bool = False) -> Session:
         root = self.place.home.root
         if not (root / paths.CONFIG_NAME).is_file():
             raise LocalStateError(f"{paths.CONFIG_NAME} is gone: this is no project now")
@@ -79,7 +79,7 @@ class Rounds:
         if place.endpoint != self.place.endpoint:
             now, before = ("the sandbox", "Sume") if place.endpoint == SANDBOX else ("Sume", "the sandbox")
             raise LocalStateError(f"the project now asks for {now}, this session began at {before}", "start it again")
-        return wiring.look(place)
+        return wiring.look(place, recalling=recalling)
 
     def _planned(self, session: Session) -> Plan:
         return scope.narrowed(self.common, session, session.policy(keep_going=True), self.named, self.tags)

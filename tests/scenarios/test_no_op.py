@@ -192,6 +192,17 @@ def test_what_is_written_while_we_look_is_seen_by_the_next(stage: Stage) -> None
     assert stage.here("plan", "--exit-code", "--offline").code == 2
 
 
+def test_what_is_paid_for_is_what_the_spec_says_not_what_is_remembered_of_it(stage: Stage) -> None:
+    stage.spec("hero", "A jar.")
+    stage.here("plan", "--offline")
+    facts = stage.path(".sume/cache/specs.json")
+    facts.write_text(facts.read_text().replace("A jar.", "A lid."))
+    stage.here("plan", "--offline", "--json", "hero")
+    assert "A lid." in facts.read_text()  # it was believed, for a look
+    stage.here("apply", "--yes", code=0)
+    assert stage.paid() == ["A jar."]
+
+
 def test_nothing_remembered_outlives_its_loss(stage: Stage) -> None:
     story(stage)
     for damage in (b"", b"sumesync said 1 ", b"\0" * 4096):

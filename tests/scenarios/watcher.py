@@ -87,8 +87,8 @@ class AskedRounds(Rounds):
         super().withdraw()
         self.withdrawn += 1
 
-    def _looked(self) -> CommandSession:
-        seen = super()._looked()
+    def _looked(self, recalling: bool = False) -> CommandSession:
+        seen = super()._looked(recalling)
         self.within()
         return seen
 
