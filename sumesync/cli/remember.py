@@ -38,33 +38,35 @@ def remembered(command: Callable[..., Looked]) -> Callable[..., None]:
         common.talk.listen()
         with git.heard() as asked:
             looked = command(common, **options)
-        if looked.session is not None and looked.session.began is not None and common.talk.heard is not None:
+        if looked.session is not None and common.talk.heard is not None:
             arguments = click.get_current_context().find_root().obj
             with suppress(OSError):  # such as that of a working folder that is gone: then nothing is remembered
-                _keep(arguments, looked.session, looked.session.began, asked, (int(looked.code), common.talk.heard))
+                _keep(arguments, looked.session, asked, (int(looked.code), common.talk.heard))
         if looked.code is not Exit.DONE:
             raise Quit(looked.code)
 
     return wrapped
 
 
-def _keep(arguments: tuple[str, ...], session: Session, began: int, asked: list[git.Asked], said: memory.Said) -> None:
+def _keep(arguments: tuple[str, ...], session: Session, asked: list[git.Asked], said: memory.Said) -> None:
+    if (new := world(session, asked)) is not None:
+        root = str(session.place.home.root)
+        new.answers[memory.key(arguments)] = said
+        atomic.keep(Path(root, memory.NAME), memory.rendered(memory.with_answer(memory.read(root), new)))
+
+
+def world(session: Session, asked: list[git.Asked]) -> memory.Memory | None:
+    """All that a look hung on, which asked git ``asked``; None where it hung on more than can be seen again."""
     root = str(session.place.home.root)
-    if session.state.journal or not all(_again(one, root) for one in asked):
-        return  # a request that is out hangs on other processes, too
+    if session.began is None or session.state.journal or not all(_again(one, root) for one in asked):
+        return None  # a request that is out hangs on other processes, too
     places = sorted(str(place) for place in _places(session))
     folders, newest = memory.newest(places, root)
-    if newest >= began or signs.at(str(session.place.home.config)) != session.place.sign:
-        return  # something was written while we looked
+    if newest >= session.began or signs.at(str(session.place.home.config)) != session.place.sign:
+        return None  # something was written while we looked
     questions = {(one.arguments, one.asked): memory.answered(one.answer, one.code) for one in asked}
-    new = memory.Memory(
-        memory.tool(),
-        asking.common_folder(root),
-        folders,
-        [(words, given, told) for (words, given), told in questions.items()],
-        {memory.key(arguments): said},
-    )
-    atomic.keep(Path(root, memory.NAME), memory.rendered(memory.with_answer(memory.read(root), new)))
+    told = [(words, given, answer) for (words, given), answer in questions.items()]
+    return memory.Memory(memory.tool(), asking.common_folder(root), folders, told, {})
 
 
 def _again(one: git.Asked, root: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from sumesync.cli import contract, money, pointers, scope, wiring
+from sumesync.cli import contract, money, pointers, remember, scope, wiring
 from sumesync.cli.apply import guard
 from sumesync.cli.execution import How, execute, meet
 from sumesync.cli.options import Common
@@ -22,7 +22,7 @@ from sumesync.core.outcome import Outcome
 from sumesync.core.sight import Item, Sight
 from sumesync.core.text import count
 from sumesync.core.watching import Around, Ask, Result, Watch
-from sumesync.disk import repository
+from sumesync.disk import git, memory, repository
 from sumesync.errors import ApiError, LocalStateError, SumesyncError, UsageError
 from sumesync.host import Stop
 from sumesync.model import SANDBOX
@@ -46,6 +46,8 @@ class Rounds:
     ended: bool = False
     done: int = 0
     _bought: set[str] = field(default_factory=set)
+    _seen: tuple[memory.Memory, Sight] | None = None
+    """The last look, with all that it hung on."""
     _session: Session | None = None
     _plan: Plan = field(default_factory=Plan)
     _budget: Budget | None = None
@@ -56,14 +58,22 @@ class Rounds:
     # --- Looking ---------------------------------------------------------------------------------------------
 
     def look(self) -> Sight:
-        """Everything, anew."""
+        """Everything, anew; at once where all that the last look hung on is as it was."""
+        root = str(self.place.home.root)
+        if self._seen is not None and memory.holds(self._seen[0], root, alone=False):
+            return self._seen[1]
+        self._seen = None
         try:
-            self._session = self._looked(recalling=True)
-            self._plan = self._planned(self._session)
+            with git.heard() as asked:
+                self._session = self._looked(recalling=True)
+                self._plan = self._planned(self._session)
         except SumesyncError as error:
             self._hint = error.hint
             return Sight(fault="; ".join([error.what, *(f"{p.where}: {p.what}" for p in error.problems)]))
-        return Sight(sight.items_of(self._plan), len(self._plan.actions))
+        seen = Sight(sight.items_of(self._plan), len(self._plan.actions))
+        if (world := remember.world(self._session, asked)) is not None:
+            self._seen = world, seen
+        return seen
 
     def around(self) -> Around:
         root = self.place.home.root

@@ -21,6 +21,8 @@ NAME = os.path.join(PRIVATE, "cache", "said")
 MOST_ANSWERS = 8
 MOST_BYTES = 32 << 20
 _HEAD = b"sumesync said 1 "
+_PIPED = 4096
+"""Bytes that every pipe takes in at once."""
 MANY = 64
 """Folders from which on looking at them is worth a second process."""
 
@@ -95,16 +97,21 @@ def apart(folder: str, root: str) -> tuple[str, ...]:
 # --- Whether it still holds --------------------------------------------------------------------------
 
 
-def holds(memory: Memory, root: str) -> bool:
-    """Whether everything that ``memory`` hangs on is as it was. Only where processes can be made cheaply."""
+def holds(memory: Memory, root: str, alone: bool = True) -> bool:
+    """Whether everything that ``memory`` hangs on is as it was. Only where processes can be made cheaply. ``alone``:
+    this process has one thread, and may be copied."""
     if memory.common != asking.common_folder(root) or memory.tool != tool():
         return False
     questions = [arguments for arguments, _, _ in memory.asked]
     if not asking.REPEATABLE.issuperset(questions) or (memory.common and asking.SPECS not in questions):
         return False
+    if not hasattr(os, "posix_spawnp"):
+        return False
+    if not alone and any(len(given) > _PIPED for _, given, _ in memory.asked):
+        return False
     running = [(arguments, *_ask(root, arguments, given)) for arguments, given, _ in memory.asked]
     places = list(memory.folders)
-    look = _beside if len(places) >= MANY and hasattr(os, "fork") else _at_once
+    look = _beside if alone and len(places) >= MANY and hasattr(os, "fork") else _at_once
     told = look(places, root)
     same = [_answer(*child) for child in running] == [expected for _, _, expected in memory.asked]
     return same and told() == [memory.folders[place] for place in places]
@@ -162,9 +169,11 @@ def _ask(root: str, arguments: tuple[str, ...], given: bytes) -> tuple[int, int]
 
 
 def _written(given: bytes) -> int:
-    """A pipe that ``given`` comes out of: a process of its own fills it, however long it is."""
+    """A pipe that ``given`` comes out of: what is too long for one is filled in by a process of its own."""
     reading, writing = os.pipe()
-    if os.fork() == 0:
+    if len(given) <= _PIPED:
+        os.write(writing, given)
+    elif os.fork() == 0:
         try:
             os.close(reading)
             with open(writing, "wb") as file:

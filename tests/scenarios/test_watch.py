@@ -6,9 +6,12 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from sumesync.cli import wiring
+from sumesync.cli.session import Place
 from sumesync.errors import LocalStateError
 from tests.reliability.machine import Fast, machine
 
@@ -53,6 +56,28 @@ def test_a_saved_spec_is_made_when_it_has_settled_and_then_nothing_wakes_it(stag
     assert session.told("idle")[-1]["jobs_paid_for"] == 1
     session.hear(*session.hints.wrote, "hero.png", "sume.lock")
     quiet(session)
+    clean(stage)
+
+
+def test_while_nothing_changes_no_look_reads_a_file_and_what_no_event_told_is_found(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(stage)
+    saved(stage, session, "A jar.")
+    session.later(200)
+    looks, real = [], wiring.look
+
+    def look(place: Place, **options: Any) -> object:
+        looks.append(options)
+        return real(place, **options)
+
+    monkeypatch.setattr(wiring, "look", look)
+    quiet(session)
+    assert looks == []
+    stage.spec("hero", "A lid.")
+    session.later(200)
+    assert looks
+    assert stage.paid() == ["A jar.", "A lid."]
     clean(stage)
 
 
