@@ -21,6 +21,8 @@ BENCHMARKS: tuple[str, ...] = (
     "throughput",
     "limits",
     "memory",
+    "media",
+    "watch",
 )
 
 

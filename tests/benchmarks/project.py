@@ -39,10 +39,11 @@ def project(specs: int) -> Iterator[Path]:
         yield root
 
 
-def apply(root: Path, sume: Sume, *arguments: str) -> Run:
-    """Raises RuntimeError where it does not end well."""
+def apply(root: Path, sume: Sume, *arguments: str, verb: str = "apply") -> Run:
+    """One ``apply``, or ``fetch``. Raises RuntimeError where it does not end well."""
     environ = {**os.environ, "SUME_API_BASE_URL": sume.base_url, "SUME_API_KEY": sume.key, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "sumesync", "apply", "-C", str(root), "--yes", "--max-jobs", "100000", "--quiet"]
+    yes = ["--yes", "--max-jobs", "100000"] if verb == "apply" else []
+    command = [sys.executable, "-m", "sumesync", verb, "-C", str(root), *yes, "--quiet"]
     before = time.perf_counter()
     with tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
