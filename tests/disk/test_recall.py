@@ -229,6 +229,17 @@ def test_a_line_that_we_did_not_write_is_as_good_as_none(desk: Desk, told: list[
     assert desk.read == ["it.sume.toml"]
 
 
+def test_every_prefix_of_it_is_as_good_as_none(desk: Desk) -> None:
+    desk.write("it.sume.toml", 'prompt = "A jar."\n')
+    desk.look()
+    file = desk.root / "cache/specs.json"
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        desk.look()
+        assert desk.read == ["it.sume.toml"]
+
+
 # --- Metadata ---------------------------------------------------------------------------------------------
 
 
