@@ -184,15 +184,17 @@ import ast, sys
 import matplotlib
 matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "growth"
+matplotlib.rcParams["svg.fonttype"] = "none"
+matplotlib.rcParams["font.family"] = "sans-serif"
 from matplotlib import pyplot
 lines = ast.literal_eval(sys.stdin.read())
-figure, axes = pyplot.subplots(figsize=(8, 4.8))
+figure, axes = pyplot.subplots(figsize=(9, 4.5))
 for name, points in lines:
     ours = name.startswith("sumesync")
     axes.plot(*zip(*points), marker="o", linewidth=2.5 if ours else 1.2, linestyle="-" if ours else "--", label=name)
 axes.set(xscale="log", yscale="log", xlabel="specs", ylabel="seconds until it says so")
 axes.grid(True, which="major", alpha=0.3)
-axes.legend(fontsize=8)
+axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 figure.tight_layout()
 figure.savefig(sys.argv[1], metadata={"Date": None})
 """
