@@ -11,12 +11,21 @@ from typing import Any
 from sumesync.core.chain import Draft, Link
 from sumesync.core.inputs import Ask
 from sumesync.core.kinds import Takes
+from sumesync.core.metadata import clean
 from sumesync.model import EntryKey, LocalInput, Wanted
 
 
 def rememberable(drafts: Iterable[Draft]) -> bool:
-    """Whether the drafts hang on nothing but the text of their spec and its prompt files: not on media."""
-    return not any(isinstance(given, LocalInput) for draft in drafts for given in draft.wanted.inputs.values())
+    """Whether the drafts hang on nothing but the text of their spec and its prompt files, not on media; and hold no URL
+    with a query: that may be a signature, and is written nowhere."""
+    return all(_rememberable(draft) for draft in drafts)
+
+
+def _rememberable(draft: Draft) -> bool:
+    wanted = draft.wanted
+    whole = (dict(wanted.request), dict(wanted.meta), draft.text if draft.links else "")
+    takes_files = any(isinstance(given, LocalInput) for given in wanted.inputs.values())
+    return not takes_files and all(clean(each) == each for each in whole)
 
 
 def written(drafts: Iterable[Draft]) -> list[Any]:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ _SAVES = 7
 def rows() -> Iterator[Row]:
     with tree.project(_NUMBER) as root, _watching(root) as process:
         _told(process, "idle")
-        time.sleep(5.0)  # the look after the first one: what was remembered is compared, not made
+        _goes_on(process, 5.0)  # the look after the first one: what was remembered is compared, not made
         before, began = _used(process.pid), time.monotonic()
-        time.sleep(_IDLE_SECONDS)
+        _goes_on(process, _IDLE_SECONDS)
         share = 100 * (_used(process.pid) - before) / (time.monotonic() - began)
         yield Row(f"watch of {_NUMBER:,} specs while nothing happens, of one CPU", share, "%", "limit", 0.5, 1)
     with tempfile.TemporaryDirectory(dir="/var/tmp" if Path("/var/tmp").is_dir() else None) as name:
@@ -51,7 +51,7 @@ def _saved(root: Path, number: int) -> float:
     text = spec.read_text()
     with _watching(root) as process:
         _told(process, "idle")
-        time.sleep(1.0)
+        _goes_on(process, 1.0)
         began = time.monotonic()
         spec.write_text(text.replace('prompt = "', f'prompt = "number {number}, '))
         _told(process, "plan")
@@ -70,6 +70,12 @@ def _watching(root: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def _goes_on(process: subprocess.Popen[str], seconds: float) -> None:
+    """Time passes. Raises RuntimeError where watch ends meanwhile."""
+    with suppress(subprocess.TimeoutExpired):
+        raise RuntimeError(f"watch ended with {process.wait(seconds)}")
 
 
 def _told(process: subprocess.Popen[str], event: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ SLIPS = [
 
 
 @given(several_entries, st.data())
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 def test_block_by_block_is_read_what_is_read_at_once(found: list[Entry], data: st.DataObject) -> None:
     text = locks.render(lock(*found, workspace=WORKSPACE))
     assert locks._block_by_block(text) == locks._whole(text)

@@ -166,6 +166,23 @@ def test_what_takes_a_file_is_read_each_time(desk: Desk) -> None:
         assert desk.read == ["it.sume.toml"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'prompt = "as https://a.example/x.png?sig=1"\n',
+        'prompt = "x"\n[meta]\nseen = "https://a.example/x.png?sig=1"\n',
+        f"# https://a.example/x.png?sig=1\n{CHAIN}",
+    ],
+)
+def test_what_may_hold_a_signature_is_written_nowhere(desk: Desk, text: str) -> None:
+    desk.write("hero.sume.toml", 'prompt = "A jar."\n')
+    desk.write("it.sume.toml", text)
+    for _ in range(2):
+        desk.look()
+    assert desk.read == ["it.sume.toml"]
+    assert "sig=1" not in (desk.root / "cache/specs.json").read_text()
+
+
 def test_what_is_wrong_is_read_each_time(desk: Desk) -> None:
     desk.write("it.sume.toml", "prompt = 5\n")
     for _ in range(2):
