@@ -55,7 +55,7 @@ class Pace:
 
 
 # Over loopback there are no limits to mind, and the sandbox's jobs take a second.
-LOCAL: Final = Pace(shortest=0.03, longest=1.0)
+LOCAL: Final = Pace(shortest=0.1, longest=1.0)
 
 
 @dataclass(frozen=True, slots=True)
