@@ -114,7 +114,7 @@ def holds(memory: Memory, root: str, alone: bool = True) -> bool:
     look = _beside if alone and len(places) >= MANY and hasattr(os, "fork") else _at_once
     told = look(places, root)
     same = [_answer(*child) for child in running] == [expected for _, _, expected in memory.asked]
-    return same and told() == [memory.folders[place] for place in places]
+    return told() == [memory.folders[place] for place in places] and same  # no child is left behind
 
 
 def _at_once(places: list[str], root: str) -> Callable[[], list[str]]:
@@ -151,13 +151,10 @@ def _child(places: list[str], root: str) -> tuple[int, int]:
         os._exit(0)
 
 
-def _ask(root: str, arguments: tuple[str, ...], given: bytes) -> tuple[int, int]:
-    """git on its way: its process, and where its answer can be read."""
+def _ask(root: str, arguments: tuple[str, ...], given: bytes) -> tuple[int, int, int]:
+    """git on its way: its process, where its answer can be read, and the process that tells it ``given``, or 0."""
     reading, writing = os.pipe()
-    asks = os.open(os.devnull, os.O_RDONLY)
-    if given:
-        os.close(asks)
-        asks = _written(given)
+    asks, teller = _written(given) if given else (os.open(os.devnull, os.O_RDONLY), 0)
     null = os.open(os.devnull, os.O_WRONLY)
     redirected = [(os.POSIX_SPAWN_DUP2, asks, 0), (os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
     try:
@@ -165,15 +162,16 @@ def _ask(root: str, arguments: tuple[str, ...], given: bytes) -> tuple[int, int]
     finally:
         for descriptor in (asks, writing, null):
             os.close(descriptor)
-    return pid, reading
+    return pid, reading, teller
 
 
-def _written(given: bytes) -> int:
-    """A pipe that ``given`` comes out of: what is too long for one is filled in by a process of its own."""
+def _written(given: bytes) -> tuple[int, int]:
+    """A pipe that ``given`` comes out of; what is too long for one is filled in by a process of its own, else 0."""
     reading, writing = os.pipe()
+    pid = 0
     if len(given) <= _PIPED:
         os.write(writing, given)
-    elif os.fork() == 0:
+    elif (pid := os.fork()) == 0:
         try:
             os.close(reading)
             with open(writing, "wb") as file:
@@ -181,14 +179,16 @@ def _written(given: bytes) -> int:
         finally:
             os._exit(0)
     os.close(writing)
-    return reading
+    return reading, pid
 
 
-def _answer(arguments: tuple[str, ...], pid: int, reading: int) -> str:
+def _answer(arguments: tuple[str, ...], pid: int, reading: int, teller: int) -> str:
     """The digest of the answer; "" where it tells that what we remember came with a commit."""
     with open(reading, "rb") as file:
         said = file.read()
     _, status = os.waitpid(pid, 0)
+    if teller:
+        os.waitpid(teller, 0)
     if arguments == asking.SPECS and _tracked(said):
         return ""
     return answered(said, os.waitstatus_to_exitcode(status))

@@ -94,6 +94,47 @@ def test_more_than_a_pipe_holds_goes_to_git_and_comes_back(project: Path) -> Non
     assert not holds(of, project)
 
 
+def test_whatever_it_comes_to_no_process_is_left_behind(project: Path) -> None:
+    names = [f"f{number}" for number in range(memory.MANY)]
+    for name in names:
+        (project / name).mkdir()
+    long = "".join(f"clips/{'long' * 20}{number}.md\0" for number in range(100)).encode()
+    asked = [answer(project, asking.SPECS), answer(project, asking.IGNORED, long)]
+    of = remembered(project, "clips", *names, asked=asked)
+    strange = Memory(of.tool, of.common, of.folders, [(*asked[0][:2], "other"), asked[1]], of.answers)
+    pid = os.fork()
+    if pid == 0:
+        left = 2
+        try:
+            holds(of, project)
+            holds(strange, project)
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            left = 0
+        finally:
+            os._exit(left)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_in_a_process_with_threads_it_copies_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"f{number}" for number in range(memory.MANY)]
+    for name in names:
+        (project / name).mkdir()
+    short = answer(project, asking.IGNORED, b"clips/a.md\0")
+    long = answer(project, asking.IGNORED, b"".join(b"clips/%d.md\0" % number for number in range(1000)))
+    of = remembered(project, "clips", *names, asked=[answer(project, asking.SPECS), short])
+    more = remembered(project, "clips", asked=[answer(project, asking.SPECS), long])
+
+    def fork() -> int:
+        raise AssertionError("a copy of a process with threads may hang")
+
+    monkeypatch.setattr(os, "fork", fork)
+    assert memory.holds(of, str(project), alone=False)
+    assert not memory.holds(more, str(project), alone=False)
+    (project / names[0] / "x.png").write_bytes(b"")
+    assert not memory.holds(of, str(project), alone=False)
+
+
 def test_what_git_says_counts(project: Path, git: Git) -> None:
     of = remembered(project, "clips")
     (project / ".git/info").mkdir(exist_ok=True)
