@@ -184,14 +184,62 @@ def test_an_upload_that_breaks_is_tried_again_and_then_fails_its_spec_alone() ->
     assert outcome.done == [HERO.key]
 
 
-@pytest.mark.parametrize(("status", "others"), [(400, True), (413, True), (422, True), (401, False), (403, False)])
-def test_what_sume_refuses_to_take_is_not_tried_again(status: int, others: bool) -> None:
-    desk = a_desk(MADE, HERO)
-    desk.sume.unready = [ApiError("no", status=status)]
-    outcome, _ = desk.apply(capacity=1)
-    assert [trouble.key for trouble in outcome.failed] == [MADE.key]
-    assert (HERO.key in outcome.done) == others or MADE.key > HERO.key
-    assert desk.sume.puts == []
+LAST = taking("c/last.sume.toml", "it rests", FILE)
+
+
+@pytest.mark.parametrize(
+    ("error", "others"),
+    [
+        *((ApiError("no", status=status), True) for status in (400, 402, 404, 409, 413, 422)),
+        *((ApiError("no", status=status), False) for status in (401, 403)),
+        (MediaRefused("no", status=401), True),
+    ],
+)
+def test_what_sume_refuses_to_take_is_not_tried_again(error: ApiError, others: bool) -> None:
+    """Where it is the key that is refused, the others would fare the same."""
+    desk = a_desk(MADE, LAST)
+    desk.sume.unready = [error]
+    outcome, told = desk.apply(capacity=1)
+    assert [(trouble.key, trouble.text, trouble.hint) for trouble in outcome.failed] == [
+        (MADE.key, "no", "nothing was paid for; run apply again")
+    ]
+    assert not any(event.news is News.NOTE and event.key == MADE.key for event in told.events)
+    assert outcome.done == ([LAST.key] if others else [])
+    assert outcome.not_begun == ([] if others else [LAST.key])
+
+
+def test_a_refusal_says_what_to_do_where_sume_said_it() -> None:
+    desk = a_desk(MADE)
+    desk.sume.unready = [ApiError("no", "ask for access", status=403)]
+    outcome, _ = desk.apply()
+    assert [trouble.hint for trouble in outcome.failed] == ["ask for access"]
+
+
+@pytest.mark.parametrize("status", [None, 408, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("asked", "waits"), [(None, (2, 4, 8)), (1.0, (2, 4, 8)), (30.0, (30, 30, 30)), (999.0, (60, 60, 60))]
+)
+def test_an_input_that_is_not_ready_is_asked_for_again_ever_later(
+    status: int | None, asked: float | None, waits: tuple[int, ...]
+) -> None:
+    desk = a_desk(MADE)
+    desk.sume.unready = [ApiError("busy", status=status, retry_after=asked)] * 3
+    began = desk.clock.at
+    outcome, told = desk.apply()
+    notes = [(event.key, event.text) for event in told.events if event.news is News.NOTE]
+    assert notes == [(MADE.key, f"an input is not ready (busy); trying again in {wait} s") for wait in waits]
+    assert outcome.done == [MADE.key]
+    assert desk.sume.jobs[0].ends - desk.sume.seconds == pytest.approx(began + sum(waits), abs=0.5)
+
+
+def test_what_comes_after_a_refused_key_opens_nothing_again() -> None:
+    counter = Counter(MADE, LAST, taking("d/rest.sume.toml", "it lies", FILE), capacity=2)
+    counter.payments.start(100.0, 0)
+    first, second = (task[0][1] for task in counter.workers.tasks)
+    counter.payments.unmade(first, ApiError("no", status=401))
+    counter.payments.unmade(second, InputError("it changed"))
+    assert counter.ground.closed
+    assert not counter.payments.can_start(0)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +286,17 @@ def test_a_remembered_upload_that_is_not_taken_any_more_is_sent_anew_by_the_next
     outcome, _ = desk.apply()
     assert not outcome.failed
     assert taken(desk, "it stands") == ["https://media/up_2"]
+
+
+@pytest.mark.parametrize(("status", "dropped"), [(400, False), (404, True), (405, False), (422, False), (402, False)])
+def test_of_what_was_uploaded_just_now_only_a_404_says_that_it_is_gone(status: int, dropped: bool) -> None:
+    made = asset("b/asset.sume.toml", "a take")
+    desk = a_desk(made)
+    desk.sume.script = {0: answering(Refused(status, "x", "no"))}
+    outcome, _ = desk.apply()
+    hint = "run apply again: what it takes in is uploaded anew; or change the spec. Nothing was paid for"
+    assert (outcome.failed[0].hint == hint) == dropped
+    assert any(step == "dropped" for step, _ in desk.disk.uploads) == dropped
 
 
 def test_what_was_uploaded_just_now_is_not_to_blame_for_a_refusal() -> None:
@@ -576,6 +635,29 @@ def test_where_the_upstream_is_refused_or_unknown_its_dependant_is_not_begun() -
     outcome, told = desk.apply()
     assert (outcome.not_begun, outcome.codes()) == ([CHAIN.key], {Exit.ATTENTION})
     assert "unknown outcome" in told_why(told, CHAIN)
+
+
+BOTH = taking("b/both.sume.toml", "they turn", output_of(HERO), output_of(SIDE))
+
+
+@pytest.mark.parametrize(
+    ("fates", "lost", "why"),
+    [
+        ({}, None, "a/hero.sume.toml, which is not done yet"),
+        ({"jar": "failed"}, None, "a/side.sume.toml, which failed"),
+        ({"bottle": "failed"}, None, "a/hero.sume.toml, which failed"),
+        ({}, "a jar", "a/side.sume.toml, whose paid request has an unknown outcome"),
+    ],
+)
+def test_of_several_upstreams_the_one_that_did_not_end_well_is_told(
+    fates: dict[str, str], lost: str | None, why: str
+) -> None:
+    desk = a_desk(BOTH, HERO, SIDE)
+    desk.sume.fates = fates
+    desk.sume.script = {number: lose_request for number in (1,) if lost}
+    outcome, told = desk.apply(deadline=None if fates or lost else 1.0)
+    assert outcome.not_begun == [BOTH.key]
+    assert told_why(told, BOTH) == f"not begun: it waits for {why}"
 
 
 @pytest.mark.parametrize("how", [{"wait": False}, {"deadline": 1.0}])

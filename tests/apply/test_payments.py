@@ -326,6 +326,33 @@ def test_a_wait_for_sumes_limits_is_told_where_a_person_would_notice(
     assert [text for news, _, text, _ in events if news is News.NOTE] == says
 
 
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ({"avatar_id": "av_1"}, "change the spec (its avatar_id from: sumesync avatars list); nothing was paid for"),
+        ({}, "change the spec; nothing was paid for"),
+    ],
+)
+def test_a_refusal_says_where_the_values_of_a_field_are_listed(named: dict[str, Any], hint: str) -> None:
+    made = replace(HERO, kind="ad-video", request={"prompt": "a bottle", **named})
+    counter = Counter(made)
+    counter.payments.start(100.0, 0)
+    counter.end(Refused(400, "x", "no"))
+    assert [trouble.hint for trouble in counter.ground.outcome.failed] == [hint]
+
+
+def test_what_nobody_knows_is_told_and_counted_and_holds_its_kind() -> None:
+    counter = Counter(*many(6), capacity=1)
+    counter.payments.start(100.0, 0)
+    (_, action, submission), _ = counter.workers.tasks[0]
+    counter.end(Unclear("lost"))
+    assert counter.ground.outcome.unknown == [submission]
+    told = [(event.news, event.key, event.text) for event in counter.events if event.news is News.UNKNOWN]
+    assert told == [(News.UNKNOWN, action.key, submission.detail)]
+    counter.payments.start(100.0, 0)
+    assert counter.payments.sending == 0
+
+
 def test_a_place_that_is_free_again_is_taken() -> None:
     counter = Counter(*many(6), capacity=2)
     counter.payments.start(100.0, 0)
