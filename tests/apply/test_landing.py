@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +12,12 @@ import pytest
 
 from sumesync.answers import JobResult
 from sumesync.core import lock as locks
+from sumesync.core.action import Policy
 from sumesync.errors import LocalStateError
-from sumesync.model import FileFact, News, Output
+from sumesync.model import FileFact, JobState, News, Output, Wanted
 from sumesync.ports import Part
 
-from .desk import HERO, Desk, MemoryStores, want
+from .desk import HERO, Desk, MemoryPart, MemoryStores, want
 from .test_documents import HOOK, REEL, analyst
 
 PAIR = want("a/pair.sume.toml", "two bottles", image_count=2)
@@ -157,3 +160,102 @@ def test_the_ledger_knows_the_bytes_before_they_stand_in_their_place() -> None:
     (output,) = fact.job.outputs
     assert (output.path, fact.written) == ("c/hero.png", frozenset({output.sha256}))
     assert Path(output.path).suffix == ".png"
+
+
+def changed(of: Wanted, prompt: str) -> Wanted:
+    return want(of.key.path, prompt)
+
+
+def test_the_ledger_says_of_whom_a_result_is() -> None:
+    desk = Desk([HERO])
+    desk.apply()
+    told = [(fact.kind, fact.key, fact.fingerprint) for fact in desk.disk.facts if fact.job.outputs]
+    assert told == [("image", HERO.key, HERO.fingerprint)]
+
+
+def test_an_edit_that_a_person_gave_up_is_replaced() -> None:
+    desk = Desk([HERO])
+    desk.apply()
+    ours = desk.disk.files["a/hero.png"]
+    desk.disk.files["a/hero.png"] = b"a person's"
+    desk.apply(Policy(restore_edited=True))
+    assert desk.disk.files == {"a/hero.png": ours}
+    assert len(desk.sume.jobs) == 1
+
+
+def test_what_is_not_needed_of_a_download_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk([PAIR])
+    pairs(desk, monkeypatch)
+    desk.apply()
+    del desk.disk.files["a/pair-2.png"]
+    thrown: list[object] = []
+    real = MemoryPart.discard
+
+    def discard(self: MemoryPart) -> None:
+        thrown.append(self)
+        real(self)
+
+    monkeypatch.setattr(MemoryPart, "discard", discard)
+    desk.apply()
+    assert len(thrown) == 1
+
+
+def test_what_a_person_accepted_stays_accepted_beside_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk([PAIR])
+    pairs(desk, monkeypatch)
+    desk.apply()
+    made = outputs(desk, PAIR.key.path)
+    mine = replace(made[0], sha256=hashlib.sha256(b"a person's").hexdigest(), size=len(b"a person's"))
+    desk.disk.files["a/pair.png"] = b"a person's"
+    accepted = (mine, made[1])
+    entry = locks.read(desk.disk.lock or "").lock.entries[PAIR.key]
+    desk.disk.lock = locks.patch(desk.disk.lock or "", {PAIR.key: replace(entry, accepted=accepted)})
+    del desk.disk.files["a/pair-2.png"]
+    desk.apply()
+    after = locks.read(desk.disk.lock or "").lock.entries[PAIR.key]
+    assert (after.accepted, after.jobs) == (accepted, entry.jobs)
+    assert desk.disk.files["a/pair.png"] == b"a person's"
+    assert sorted(desk.disk.files) == ["a/pair-2.png", "a/pair.png"]
+
+
+def test_without_an_edit_nothing_counts_as_accepted() -> None:
+    desk = Desk([HERO])
+    desk.apply()
+    entry = locks.read(desk.disk.lock or "").lock.entries[HERO.key]
+    assert (entry.accepted, [job.state for job in entry.jobs]) == ((), [JobState.COMPLETED])
+
+
+def test_the_metadata_keep_what_the_entry_was_before() -> None:
+    desk = Desk([HERO])
+    desk.apply()
+    desk.specs = [changed(HERO, "a jar of glass")]
+    desk.apply()
+    told = json.loads(desk.disk.texts["a/hero.sume.json"])
+    assert [past["fingerprint"] for past in told["history"]] == [HERO.fingerprint]
+    assert told["jobs"][0]["id"] == "job_2"
+
+
+def test_a_copy_takes_the_place_of_what_the_second_spec_had_before() -> None:
+    twin = want("b/twin.sume.toml", "a bottle")
+    desk = Desk([HERO, twin])
+    desk.apply()
+    before = desk.disk.files["b/twin.png"]
+    desk.specs = [changed(HERO, "a jar of glass"), changed(twin, "a jar of glass")]
+    desk.apply()
+    assert desk.disk.files["b/twin.png"] == desk.disk.files["a/hero.png"] != before
+    assert sorted(desk.disk.files) == ["a/hero.png", "b/twin.png"]
+
+
+def test_a_copy_whose_place_was_taken_meanwhile_lands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = want("b/twin.sume.toml", "a bottle")
+    desk = Desk([HERO, twin])
+    real = MemoryStores.copy
+
+    def copy(self: MemoryStores, source: str, folder: str, sha256: str) -> Part | None:
+        desk.disk.files["b/twin.png"] = b"a stranger's"
+        return real(self, source, folder, sha256)
+
+    monkeypatch.setattr(MemoryStores, "copy", copy)
+    desk.apply()
+    assert [output.path for output in outputs(desk, twin.key.path)] == ["b/twin.job_1.png"]
+    assert desk.disk.files["b/twin.png"] == b"a stranger's"
