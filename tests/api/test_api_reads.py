@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import ssl
 import threading
 from collections.abc import Callable
@@ -42,6 +43,60 @@ def test_routes_are_asked_as_documented() -> None:
             call(client)
         assert requests(server.received) == [line]
         assert f"Authorization: Bearer {KEY}".encode() in server.received
+
+
+SEEN = f"seen {KEY}"
+THING = {"id": "x_1", **dict.fromkeys(("name", "title", "brand_name", "description", "summary", "type", "unit"), SEEN)}
+ECHO = {**THING, "job_id": "x_1", "status": "failed", "error": {"code": "bad", "message": SEEN}, "balance": 5}
+JOBS, THINGS = {"jobs": [ECHO]}, {"data": [THING]}
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "tells"),
+    [
+        (lambda c: c.credits(), ECHO, "5"),
+        (lambda c: c.list_jobs(), JOBS, "x_1"),
+        (lambda c: c.job("x_1"), ECHO, "x_1"),
+        (lambda c: c.result("x_1"), ECHO, "JobResult"),
+        (lambda c: c.scenes({}), THINGS, "x_1"),
+        (lambda c: c.scene("x_1"), THING, "x_1"),
+        (lambda c: c.avatars(), THINGS, "x_1"),
+        (lambda c: c.avatar("x_1"), THING, "x_1"),
+        (lambda c: c.brand(), THING, "seen"),
+    ],
+)
+def test_no_read_hands_on_the_key(call: Callable[[SumeClient], object], body: object, tells: str) -> None:
+    """Whatever a server echoes of what we sent it."""
+    with serving(answering(http(200, json.dumps(body).encode()))) as server, client_of(server.url) as client:
+        told = repr(call(client))
+    assert tells in told
+    assert KEY not in told
+
+
+def test_of_a_page_of_jobs_only_those_that_are_asked_for_are_read() -> None:
+    page = {"jobs": [{"id": f"job_{number}", "status": "queued"} for number in range(5)]}
+    with serving(answering(http(200, json.dumps(page).encode()))) as server, client_of(server.url) as client:
+        assert [job.id for job in client.list_jobs(only={"job_3", "job_9"}).jobs] == ["job_3"]
+        assert len(client.list_jobs().jobs) == 5
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda c: c.openapi(), "the OpenAPI document"),
+        (lambda c: c.presign("a.png", "image/png", 5, "reference_image"), "where to send a file"),
+        (lambda c: c.scene("x_1"), "this asset"),
+        (lambda c: c.avatars(), "the avatars"),
+    ],
+)
+def test_a_read_that_fails_says_what_was_read(call: Callable[[SumeClient], object], says: str) -> None:
+    with (
+        serving(answering(http(200, b"<html>"))) as server,
+        client_of(server.url) as client,
+        pytest.raises(ApiError) as caught,
+    ):
+        call(client)
+    assert f"for {says}, but" in caught.value.what
 
 
 @pytest.mark.parametrize("job_id", ["../me", "a/b", "", "a..b", "x\r\ny"])

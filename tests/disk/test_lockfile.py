@@ -197,6 +197,20 @@ def test_line_ends_of_a_checkout_on_windows_are_no_change_to_entries(store: Lock
     assert store.read() == lock(HERO_DONE, TEASER_DONE)
 
 
+def test_a_patch_that_changes_nothing_leaves_the_line_ends_of_a_checkout(store: LockFile, tmp_path: Path) -> None:
+    whole = locks.render(lock(HERO_DONE, TEASER_DONE)).replace("\n", "\r\n").encode()
+    (tmp_path / "sume.lock").write_bytes(whole)
+    store.patch({HERO.key: [lambda entry: entry]}, LINEAGE)
+    assert (tmp_path / "sume.lock").read_bytes() == whole
+    store.patch({HERO.key: [lambda _: RED_DONE]}, LINEAGE)
+    assert b"\r" not in (tmp_path / "sume.lock").read_bytes()
+
+
+def test_a_lock_that_is_made_by_its_first_entry_names_its_workspace(store: LockFile) -> None:
+    store.patch({}, LINEAGE, WORKSPACE)
+    assert store.read() == Lock(LINEAGE, WORKSPACE)
+
+
 def test_a_lineage_is_random() -> None:
     made = {new_lineage() for _ in range(20)}
     assert len(made) == 20
