@@ -18,7 +18,7 @@ from sumesync.core import metadata
 from sumesync.core.action import Change
 from sumesync.core.changes import changes
 from sumesync.disk import schemas
-from sumesync.model import Entry, EntryKey, JobState, Wanted
+from sumesync.model import Entry, EntryKey, JobState, Json, Wanted
 from tests.builders import document, entry, examples, job, past, wanted
 from tests.core.strategies import entries
 from tests.values import HERO, HERO_DONE, HERO_FAILED, HERO_JOB, RED, RED_DONE, TEASER, TEASER_DONE
@@ -326,3 +326,43 @@ def test_a_take_or_a_request_that_is_none_counts_as_not_said(field: str, value: 
     found = metadata.read(json.dumps({**TOLD, field: value}))
     assert found.take == 1
     assert found.request == (None if field == "request" else HERO.request)
+
+
+_leaves = st.none() | st.booleans() | st.integers(0, 1) | st.just(1.0)
+_words = st.sampled_from(
+    ["", "a", "https://a.example/x.png?sig=1", "https://a.example/x.png", "see https://a.example/?k=2"]
+)
+_values = st.recursive(
+    _leaves | _words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(_values, _values)
+@settings(max_examples=examples(300))
+def test_what_a_spec_says_is_held_against_the_metadata_as_if_it_were_cleaned_first(value: Json, other: Json) -> None:
+    assert metadata._says(metadata.clean(value), value)
+    for told in (other, value, metadata.clean(other)):
+        assert metadata._says(told, value) == metadata._same(told, metadata.clean(value))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (True, 1, False),
+        (1, 1.0, False),
+        ("a", "a", True),
+        ([1, 2], [1], False),
+        ([1], [True], False),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": [None]}, {"a": [None]}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, [1], False),
+        (None, None, True),
+    ],
+)
+def test_what_is_the_same_to_json(one: Json, other: Json, same: bool) -> None:
+    assert metadata._same(one, other) is same
+    assert metadata._same(other, one) is same
+    assert metadata._says(one, other) is same
