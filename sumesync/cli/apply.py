@@ -76,7 +76,8 @@ def apply(
         session = wiring.look(place, recalling=True)
         session.journal.sweep()
         plan_ = _agreed(common, session, given, saved)
-        if plan_.work or _prunes(plan_, given):  # what is acted on is read, not remembered
+        if plan_.work or plan_.collects or session.journal.list() or _prunes(plan_, given):
+            # What is acted on, or settled, is read, not remembered.
             session = wiring.look(place)
             plan_ = _agreed(common, session, given, saved)
         quote = money.quote(session, plan_)

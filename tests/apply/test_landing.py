@@ -43,6 +43,10 @@ def outputs(desk: Desk, path: str) -> list[Output]:
     return [output for key, entry in entries.items() if key.path == path for output in entry.outputs]
 
 
+def blocked(_self: MemoryStores, path: str) -> str | None:
+    raise LocalStateError(f"{path} is a folder")
+
+
 def test_of_two_outputs_the_one_that_is_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk([PAIR])
     pairs(desk, monkeypatch)
@@ -110,10 +114,6 @@ def test_each_spec_of_one_analysis_has_it_at_its_own_metadata() -> None:
 def test_a_document_whose_metadata_cannot_be_written_is_not_recorded_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = analyst(REEL)
     with monkeypatch.context() as patch:
-
-        def blocked(_self: MemoryStores, path: str) -> str | None:
-            raise LocalStateError(f"{path} is a folder")
-
         patch.setattr(MemoryStores, "read_text", blocked)
         outcome, _ = desk.apply()
     assert [trouble.text for trouble in outcome.failed] == ["reel.sume.json is a folder"]
@@ -126,10 +126,6 @@ def test_a_document_whose_metadata_cannot_be_written_is_not_recorded_as_there(mo
 def test_a_picture_whose_metadata_cannot_be_written_is_recorded_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk([HERO])
     with monkeypatch.context() as patch:
-
-        def blocked(_self: MemoryStores, path: str) -> str | None:
-            raise LocalStateError(f"{path} is a folder")
-
         patch.setattr(MemoryStores, "read_text", blocked)
         outcome, _ = desk.apply()
     assert [trouble.text for trouble in outcome.failed] == ["a/hero.sume.json is a folder"]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,9 @@ class Desk:
         facts, found = Facts(self.root / "cache/specs.json", began, stamp), project.spec_paths(self.root)
         real, self.read = document.open_spec, []
 
-        def opened(path: str, *args: object) -> object:
+        def opened(path: str, *args: Any) -> object:
             self.read.append(path)
-            return real(path, *args)  # type: ignore[arg-type] # passed through
+            return real(path, *args)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(specs, "open_spec", opened)
@@ -280,9 +281,9 @@ class Papers:
         locks.read()
         real, self.reads = described.read, 0
 
-        def read(*args: object) -> object:
+        def read(*args: Any) -> object:
             self.reads += 1
-            return real(*args)  # type: ignore[arg-type] # passed through
+            return real(*args)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(described, "read", read)
