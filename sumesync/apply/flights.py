@@ -17,6 +17,8 @@ from sumesync.model import JobError, JobRecord, News
 
 _LONGEST_WAIT = 1800.0
 _REMEMBERED = 101
+_MANY = 24
+"""So many jobs are never asked for one by one before a page of the list was tried."""
 _LOST_LOOKS = 5
 """404s in a row after which a run no longer waits for a job. The job stays in flight in the lock."""
 
@@ -146,8 +148,8 @@ class Flights:
 
     def _pages(self, jobs: tuple[str, ...]) -> int:
         """How many pages of the list a look at ``jobs`` is to begin with. None for a while where they showed none of
-        ours: others have begun many since."""
-        if self._rounds < self._listing_from:
+        ours: others have begun many since. A page in vain is little beside many jobs asked for one by one."""
+        if self._rounds < self._listing_from and len(jobs) < _MANY:
             return 0
         numbers = [self._flying[job_id].number for job_id in jobs]
         return schedule.pages_worth(self._begun - (number or 0) for number in numbers)

@@ -202,6 +202,8 @@ class FakeSume:
     document: Mapping[str, Json] | None = None
     """What every result is, where it is no media."""
 
+    lagging: int = 0
+    """So many of the next pages of the list show none of ours."""
     balance: Callable[[], float | None] = lambda: 100.0
     library: FakeLibrary = field(default_factory=lambda: FakeLibrary())
 
@@ -285,6 +287,9 @@ class FakeSume:
 
     def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
         self.requests.append("list")
+        if self.lagging:
+            self.lagging -= 1
+            return JobPage(())
         return JobPage(tuple(self._view(job) for job in reversed(self.jobs)))
 
     def job(self, job_id: str) -> JobView:

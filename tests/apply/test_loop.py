@@ -215,6 +215,15 @@ def test_polls_are_shared() -> None:
     assert desk.sume.requests.count("list") <= 2
 
 
+def test_after_pages_in_vain_many_jobs_are_still_not_asked_for_one_by_one() -> None:
+    desk = many(40)
+    desk.sume.seconds = 60
+    desk.sume.lagging = 2
+    desk.apply(capacity=40)
+    one_by_one = desk.sume.requests.count("job")
+    assert 80 <= one_by_one < 100, "twice, when a page showed none; and the scouts'"
+
+
 def test_two_specs_of_one_request_pay_once() -> None:
     desk = Desk([HERO, want("b/copy.sume.toml", "a bottle")])
     outcome, _ = desk.apply()
