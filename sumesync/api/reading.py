@@ -5,6 +5,7 @@ Nothing here raises anything but ``Unreadable`` whatever the bytes are.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -178,6 +179,7 @@ def number_of(value: Json) -> float | None:
     return number if math.isfinite(number) else None
 
 
+@functools.lru_cache(maxsize=4096)  # the same few names stand in every answer
 def snake(name: str) -> str:
     """``mediaUrl`` as ``media_url``: sisters of the API spell fields either way."""
     return _WORD_BREAK.sub("_", name).lower()

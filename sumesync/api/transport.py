@@ -87,6 +87,13 @@ class Pace:
         return min(self._stall, left)
 
 
+def _allow(sock: socket.socket, seconds: float) -> None:
+    """Let the next step of ``sock`` take so long. To set what is set asks the system all the same, and lets another
+    thread in."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
+
+
 class _TimedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, pace: Pace) -> None:
         self._sock, self._raw, self._pace = sock, raw, pace
@@ -95,7 +102,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._pace.next_wait())
+        _allow(self._sock, self._pace.next_wait())
         count: int | None = self._raw.readinto(buffer)
         self._pace.received += count or 0
         return count
@@ -148,7 +155,7 @@ class PlainConnection(HTTPConnection):
             self.connect()
         for start in range(0, len(data), _SLICE):
             if self.sock is not None:
-                self.sock.settimeout(self.pace.next_wait())
+                _allow(self.sock, self.pace.next_wait())
             piece = data[start : start + _SLICE]
             super().send(piece)
             self.pace.sent += len(piece)

@@ -91,13 +91,16 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 def without_keys(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` without API keys and ``secrets``; of its URLs the queries stay, where a person asked to see them."""
+    low = text.lower()  # to look for a word is a hundred times faster than an expression
     for secret in secrets:
         if len(secret) >= 6:  # shorter ones would blank ordinary words
             forms, found = _forms(secret)
-            low = text.lower()
-            if any(form in low for form in forms):  # a hundred times faster than the expression
+            if any(form in low for form in forms):
                 text = found.sub("[secret]", text)
-    return _KEY.sub("[key]", _BEARER.sub(r"\1[key]", text))
+                low = text.lower()
+    if "bearer" in low:
+        text = _BEARER.sub(r"\1[key]", text)
+    return _KEY.sub("[key]", text) if "sume_" in text else text
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sumesync.model import EntryKey, Step, Submission
 FORMAT: Final = 1
 _SUFFIX: Final = ".json"
 _SETTLED: Final = ".settled"
+_FIELDS: Final = tuple(field.name for field in fields(Submission))
 
 
 class LocalJournal:
@@ -37,9 +38,10 @@ class LocalJournal:
         return self._read(path) if path.exists() else None
 
     def write(self, submission: Submission) -> None:
-        table = {"format_version": FORMAT, **asdict(submission), "entry": submission.entry._asdict()}
+        table = {"format_version": FORMAT, **{name: getattr(submission, name) for name in _FIELDS}}
+        table["entry"] = submission.entry._asdict()
         # A line a value, for people; json's own indent is many times slower, and three of these go before each job.
-        lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value)}" for name, value in table.items())
+        lines = ",\n".join(f' "{name}": {json.dumps(value)}' for name, value in table.items())
         atomic.write(self._path(submission.key), f"{{\n{lines}\n}}\n".encode())
 
     def clear(self, *keys: str) -> None:

@@ -286,8 +286,13 @@ def test_without_a_rate_nothing_is_earned() -> None:
 
 
 class Sock:
+    """``waits``: what it was told a step may take, each time that it was told."""
+
     def __init__(self) -> None:
         self.waits: list[float] = []
+
+    def gettimeout(self) -> float | None:
+        return self.waits[-1] if self.waits else None
 
     def settimeout(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -303,13 +308,15 @@ def test_each_byte_counts_for_the_pace_and_a_reader_closes_once() -> None:
 
     sock: Any = Sock()
     raw: Any = Raw(b"abcdef")
-    pace = Pace(HandClock(), 5.0, 10.0)
+    clock = HandClock()
+    pace = Pace(clock, 5.0, 10.0)
     reader = _TimedReader(sock, raw, pace)
     assert reader.readable()
     assert reader.readinto(bytearray(4)) == 4
+    clock.sleep(7)
     assert reader.readinto(bytearray(4)) == 2
     assert reader.readinto(bytearray(4)) == 0
-    assert (sock.waits, pace.received) == ([5.0] * 3, 6)
+    assert (sock.waits, pace.received) == ([5.0, 3.0], 6), "told again where it changes"
     reader.close()
     reader.close()
     assert Raw.closes == 1
@@ -324,10 +331,10 @@ def test_sending_keeps_to_the_pace_piece_by_piece(monkeypatch: pytest.MonkeyPatc
             clock.time += 4
 
     clock = HandClock()
-    made = PlainConnection("127.0.0.1", 81, pace=Pace(clock, 5.0, 10.0))
+    made = PlainConnection("127.0.0.1", 81, pace=Pace(clock, 5.0, 8.0))
     made.sock = out = Out()
     made.send(b"x" * 100_000)
-    assert (out.waits, len(out.sent)) == ([5.0, 5.0], 100_000)
+    assert (out.waits, len(out.sent)) == ([5.0, 4.0], 100_000)
     with pytest.raises(TimeoutError):
         made.send(b"x" * 100_000)
     monkeypatch.setattr(HTTPConnection, "connect", lambda _: None)
