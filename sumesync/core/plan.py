@@ -228,7 +228,8 @@ def _held(view: View, every: Iterable[Seen]) -> dict[str, frozenset[EntryKey]]:
     for seen in every:
         for place in seen.places:
             if place.standing is Standing.HERE:
-                held[place.target] = held.get(place.target, frozenset()) | {seen.wanted.key}
+                others = held.get(place.target)
+                held[place.target] = others | {seen.wanted.key} if others else frozenset((seen.wanted.key,))
     for key, entry in view.state.lock.entries.items():
         for output in entry.outputs if key.path in view.project.left_alone else ():
             held[output.path] = held.get(output.path, frozenset()) | {key}
