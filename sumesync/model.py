@@ -135,7 +135,9 @@ class Entry:
         """The files that this entry stands for."""
         if self.accepted:
             return self.accepted
-        return tuple(output for job in self.jobs for output in job.outputs)
+        if len(self.jobs) == 1:
+            return self.jobs[0].outputs
+        return tuple([output for job in self.jobs for output in job.outputs])
 
 
 Change: TypeAlias = Callable[["Entry | None"], "Entry | None"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sumesync.cli.options import Common
 from sumesync.cli.session import Place
@@ -13,7 +14,9 @@ from sumesync.core.fingerprint import workspace_digest
 from sumesync.core.text import printable
 from sumesync.errors import LocalStateError, UsageError
 from sumesync.model import SANDBOX, Lock
-from sumesync.ports import JobApi
+
+if TYPE_CHECKING:
+    from sumesync.ports import JobApi
 
 DEFAULT_URL = "https://www.sume.so/api/v1"
 

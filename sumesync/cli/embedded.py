@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sumesync import __version__
-from sumesync.answers import Credits
 from sumesync.cli.session import Place
 from sumesync.disk import project as projects
 from sumesync.errors import UsageError
 from sumesync.host import SystemClock
 
 if TYPE_CHECKING:
+    from sumesync.answers import Credits
     from sumesync.api.client import SumeClient
 
 SANDBOX_CREDITS = 10_000
@@ -24,6 +24,8 @@ def unborn(place: Place) -> Credits | None:
     """What the account of a sandbox that nobody has used yet will have: looking at a plan does not make one."""
     if (place.home.sandbox / "world.jsonl").exists():
         return None
+    from sumesync.answers import Credits
+
     asked = place.config.sandbox
     return Credits(asked.get("credits", SANDBOX_CREDITS), asked.get("capacity", SANDBOX_CAPACITY))
 

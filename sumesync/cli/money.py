@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sumesync.answers import Credits
 from sumesync.cli import access, wiring
 from sumesync.cli.embedded import unborn
 from sumesync.cli.options import Common
@@ -17,6 +17,9 @@ from sumesync.core.text import printable
 from sumesync.errors import SumesyncError
 from sumesync.model import SANDBOX
 
+if TYPE_CHECKING:
+    from sumesync.answers import Credits
+
 _GLIMPSE_SECONDS = 3.0
 
 
@@ -25,7 +28,7 @@ def quote(session: Session, plan_: Plan) -> Quote:
     place, kinds = session.place, session.place.schemas.kinds
     if not plan_.pays:
         return Quote()
-    known = cost.prices(session.project, session.state, session.observed, place.endpoint, kinds)
+    known = cost.prices(session.project, session.state, session.observed, place.endpoint, kinds, session.paid)
     return cost.quote(plan_, session.project, kinds, known)
 
 
@@ -47,7 +50,7 @@ def glimpsed(common: Common, session: Session, plan_: Plan, known: Quote) -> Quo
     asking.start()
     asking.join(_GLIMPSE_SECONDS)
     answer = answers[0] if answers else f"no answer within {_GLIMPSE_SECONDS:.0f} s"
-    if isinstance(answer, Credits):
+    if not isinstance(answer, str):
         return with_balance(known, answer)
     common.talk.say(f"The balance is not shown: {printable(answer, 200)} (--offline does not ask).")
     return known

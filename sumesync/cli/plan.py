@@ -27,7 +27,7 @@ from sumesync.core.toml import MAX_BYTES
 from sumesync.disk import atomic
 from sumesync.disk import project as projects
 from sumesync.errors import Exit, LocalStateError, UsageError, first_of
-from sumesync.render import github, human, machine, markdown
+from sumesync.render import human, machine
 from sumesync.render.style import plain
 
 
@@ -122,10 +122,14 @@ def plan(
     if common.talk.as_json:
         common.talk.out(machine.dump({**document, **contract.as_json(warnings)}))
     elif form == "markdown":
+        from sumesync.render import markdown
+
         common.talk.out(
             markdown.plan(plan_, replace(view(common, session), style=plain), cost.in_words(quote.total)), newline=False
         )
     elif form == "github":
+        from sumesync.render import github
+
         root = session.place.home.root
         common.talk.out(github.plan(plan_, projects.folder_in_git(root), partial(_line_of, root)), newline=False)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sumesync.apply.inputs import is_pointer
 from sumesync.cli import wiring
 from sumesync.cli.session import Session
 from sumesync.core.action import Plan
@@ -52,6 +51,8 @@ def _files(session: Session, wanted: Wanted) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_pointer(session: Session, path: str) -> bool:
+    from sumesync.apply.inputs import is_pointer
+
     try:
         return is_pointer(session.media, path)
     except LocalStateError:

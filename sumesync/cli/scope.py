@@ -15,7 +15,6 @@ from sumesync.core.decide import quoted
 from sumesync.core.plan import only
 from sumesync.core.since import changed
 from sumesync.core.text import printable, suggest
-from sumesync.disk import history
 from sumesync.errors import UsageError
 from sumesync.model import EntryKey, Wanted
 
@@ -123,6 +122,8 @@ def narrowed(
 
 def _changed_since(session: Session, ref: str) -> frozenset[EntryKey]:
     """What the branch asks for otherwise than the commit where it and ``ref`` part."""
+    from sumesync.disk import history
+
     home = session.place.home
     if not home.in_git:
         raise UsageError("--since needs a git repository, and the project is in none")

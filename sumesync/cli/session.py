@@ -9,8 +9,9 @@ from typing import Any
 
 from sumesync.core.action import Observed, Plan, Policy
 from sumesync.core.config import Config, Schemas
+from sumesync.core.paid import Index
 from sumesync.core.placement import Ours, ours
-from sumesync.core.plan import plan
+from sumesync.core.plan import prepared
 from sumesync.core.view import Project, State
 from sumesync.disk import observe, signs
 from sumesync.disk.journal import LocalJournal
@@ -52,6 +53,8 @@ class Session:
     lock_exists: bool
     holder: str
     """The live process that is at work here, where that was asked: while a request is being sent."""
+    paid: Index
+    """What has been paid for at the place's endpoint."""
     began: int | None = None
     """When the look began, by the disk's own clock; None where nothing of it may be remembered."""
     _asked: dict[str, str] = field(default_factory=dict)
@@ -65,8 +68,10 @@ class Session:
     def plan(self, policy: Policy, first: Callable[[EntryKey], bool] = lambda _key: True) -> Plan:
         """The plan; made again where files would be lost that nobody but the lock calls ours, with what git and the
         other endpoint's ledger say of them."""
+        kinds, paid = self.place.schemas.kinds, self.paid if policy.endpoint == self.place.endpoint else None
+        ready = prepared(self.project, self.state, self.observed, policy, kinds, first, paid)
         while True:
-            made = plan(self.project, self.state, self._known(), policy, self.place.schemas.kinds, first)
+            made = ready.plan(self._known())
             if not made.doubts:
                 return made
             self._ask(made.doubts)

@@ -15,6 +15,7 @@ from sumesync.cli.options import Common
 from sumesync.cli.session import Place, Session
 from sumesync.cli.talk import hide
 from sumesync.core import paths
+from sumesync.core.paid import index
 from sumesync.core.recover import being_sent, open_submissions
 from sumesync.core.text import count, printable
 from sumesync.core.view import Project, State
@@ -27,13 +28,13 @@ from sumesync.disk.ledger import LocalLedger
 from sumesync.disk.lockfile import LockFile, new_lineage
 from sumesync.disk.outputs import OutputFiles
 from sumesync.disk.project import Home
-from sumesync.disk.uploads import LocalUploads
 from sumesync.errors import LocalStateError, NoProject, UsageError
 from sumesync.host import SystemClock
 from sumesync.model import SANDBOX, SUME, Fact, Lock, Step, Submission
 
 if TYPE_CHECKING:
     from sumesync.api.client import SumeClient
+    from sumesync.disk.uploads import LocalUploads
 
 
 _SHORTEST_READ = 5.0
@@ -100,7 +101,8 @@ def look(
         _refuse_without_lock(home, project, waiting)
     state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
-    observed = observe.observe(home.root, project, state, endpoint, hashes, described, locks.blocks)
+    paid = index(state.lock, state.facts, state.journal, endpoint)
+    observed = observe.observe(home.root, project, state, endpoint, hashes, described, locks.blocks, paid)
     for each in (hashes, said, described):
         each.keep()
     media = OutputFiles(home.root)
@@ -115,6 +117,7 @@ def look(
         observed,
         lock is not None,
         str(working) if working else "",
+        paid,
         None if instead else began,
     )
 
@@ -129,6 +132,8 @@ def _facts(place: Place, began: int | None) -> tuple[Facts, Facts]:
 
 def uploads(place: Place, workspace: str | None) -> LocalUploads:
     """What was uploaded to the endpoint that counts, for this workspace."""
+    from sumesync.disk.uploads import LocalUploads
+
     return LocalUploads(place.home.state(place.endpoint), workspace)
 
 

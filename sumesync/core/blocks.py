@@ -41,17 +41,19 @@ _JOBS: Final = {table: _job(table) for table in (_PRESENT, _HISTORY)}
 _OUTPUTS: Final = {table: _output(f"{table}.jobs.outputs") for table in (_PRESENT, _HISTORY)}
 _ACCEPTED: Final = {table: _output(f"{table}.accepted") for table in (_PRESENT, _HISTORY)}
 _HEADING: Final = f"[[{_HISTORY}]]\n"
+# Most entries: one job that made one file, and nothing before it.
+_ORDINARY: Final = re.compile(f"{_KEY.pattern}{_PAST.pattern}{_JOBS[_PRESENT].pattern}{_OUTPUTS[_PRESENT].pattern}\\n*")
 
 
 def entry(text: str) -> Entry | None:
     """The entry whose block is ``text``, without its heading; None where TOML has to tell."""
+    if (found := _ORDINARY.fullmatch(text)) is not None:
+        return _ordinary(*found.groups())
     found = _KEY.match(text)
     if found is None:
         return None
     path, variant = found[1], found[2] or ""
-    if paths.path_fault(path) or not path.endswith(paths.SPEC_SUFFIX):
-        return None
-    if variant and ("/" in variant or paths.name_fault(variant)):
+    if not _is_entry(path, variant):
         return None
     told = _past(text, found.end(), _PRESENT)
     history = []
@@ -66,6 +68,32 @@ def entry(text: str) -> Entry | None:
     past = told[0]
     key = EntryKey(path, variant)
     return Entry(key, past.fingerprint, past.kind, past.endpoint, past.jobs, past.accepted, tuple(history))
+
+
+def _ordinary(
+    path: str,
+    variant: str | None,
+    kind: str,
+    fingerprint: str,
+    endpoint: str | None,
+    job_id: str,
+    state: str,
+    attempt: str,
+    credit: str | None,
+    *made: str,
+) -> Entry | None:
+    output = _output_of(*made)
+    if output is None or not _is_entry(path, variant or "") or state not in _STATES or not is_job_id(job_id):
+        return None
+    cost = None if credit is None else int(credit)
+    job = JobRecord(job_id, _STATES[state], int(attempt), cost, None, (output,))
+    return Entry(EntryKey(path, variant or ""), fingerprint, kind, endpoint or SUME, (job,))
+
+
+def _is_entry(path: str, variant: str) -> bool:
+    if paths.path_fault(path) or not path.endswith(paths.SPEC_SUFFIX):
+        return False
+    return not variant or not ("/" in variant or paths.name_fault(variant))
 
 
 def _past(text: str, at: int, table: str) -> tuple[Past, int] | None:
@@ -88,12 +116,17 @@ def _past(text: str, at: int, table: str) -> tuple[Past, int] | None:
 def _listed(text: str, at: int, pattern: re.Pattern[str]) -> tuple[tuple[Output, ...], int] | None:
     outputs = []
     while (found := pattern.match(text, at)) is not None:
-        index, path, sha256, size, media_type = found.groups()
-        if paths.path_fault(path) or not is_of_media(path, media_type):
+        if (output := _output_of(*found.groups())) is None:
             return None
-        outputs.append(Output(int(index), path, sha256, int(size), media_type))
+        outputs.append(output)
         at = found.end()
     return tuple(outputs), at
+
+
+def _output_of(index: str, path: str, sha256: str, size: str, media_type: str) -> Output | None:
+    if paths.path_fault(path) or not is_of_media(path, media_type):
+        return None
+    return Output(int(index), path, sha256, int(size), media_type)
 
 
 def is_of_media(path: str, media_type: str) -> bool:

@@ -6,6 +6,7 @@ told and whose request is known, from a spec as it is now or from metadata. Sume
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -74,27 +75,42 @@ def settings_of(kind: Kind, request: Request) -> Settings:
     Left out are texts, media that go in (URLs, files, other specs' outputs), seeds, and the list of which every item is
     a job of its own, since prices are a job's. A word that is not known stays: it may be a dearer model.
     """
-    dropped = {*_CONTENT, *kind.inputs, *([kind.jobs_field] if kind.jobs_field else [])}
-    kept = {name: value for name, value in request.items() if name not in dropped and not _is_content(value)}
+    kept = {
+        name: value
+        for name, value in request.items()
+        if not (name in _CONTENT or name in kind.inputs or name == kind.jobs_field or _is_content(value))
+    }
+    if all(type(value) is str for value in kept.values()):
+        return kind.name, _worded(tuple(sorted(kept.items())))
     return kind.name, json.dumps(kept, sort_keys=True)
+
+
+@functools.lru_cache(maxsize=1024)
+def _worded(fields: tuple[tuple[str, str], ...]) -> str:
+    """The same, for words alone: of thousands of requests few differ in them."""
+    return json.dumps(dict(fields))
 
 
 def _is_content(value: Json) -> bool:
     if isinstance(value, str):
-        return "://" in value or any(char.isspace() for char in value.strip())
+        return "://" in value or len(value.split()) > 1
     if isinstance(value, dict):
         return "file" in value or "from" in value
     return isinstance(value, list) and bool(value) and all(_is_content(item) for item in value)
 
 
-def prices(project: Project, state: State, observed: Observed, endpoint: str, kinds: Kinds) -> Mapping[Settings, Price]:
-    """What a job of each settings cost so far at ``endpoint``: the sandbox's prices mean nothing at Sume."""
+def prices(
+    project: Project, state: State, observed: Observed, endpoint: str, kinds: Kinds, known: paid.Index | None = None
+) -> Mapping[Settings, Price]:
+    """What a job of each settings cost so far at ``endpoint``: the sandbox's prices mean nothing at Sume. ``known``:
+    the index of ``state`` there, where it is made already."""
+    known = paid.index(state.lock, state.facts, state.journal, endpoint) if known is None else known
     requests = {wanted.fingerprint: (wanted.kind, wanted.request) for wanted in project.wanted}
     for fact in observed.metadata.values():
         if fact.entry is not None and fact.request is not None:
             requests.setdefault(fact.entry.fingerprint, (fact.entry.kind, fact.request))
     costs: dict[Settings, list[float]] = {}
-    for fingerprint, bought in paid.index(state.lock, state.facts, state.journal, endpoint).items():
+    for fingerprint, bought in known.items():
         name, request = requests.get(fingerprint, ("", {}))
         told = [job.credits for job in bought.jobs if not job.state.ended_badly and job.credits is not None]
         told = [credits_ for credits_ in told if credits_ >= 0]

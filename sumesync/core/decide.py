@@ -126,8 +126,10 @@ def _action(
 
 def unchanged(wanted: Wanted, paid: Paid, places: tuple[Placed, ...]) -> Action:
     """Of a variant whose outputs and records are all as they should be."""
-    reason = Reason(Why.UNCHANGED, "unchanged")
-    return Action(Verb.KEEP, wanted.key, wanted.kind, reason, wanted.fingerprint, jobs=paid.latest, places=places)
+    return Action(Verb.KEEP, wanted.key, wanted.kind, _SAME, wanted.fingerprint, jobs=paid.latest, places=places)
+
+
+_SAME: Final = Reason(Why.UNCHANGED, "unchanged")
 
 
 def _invalid(s: Situation) -> Action | None:

@@ -48,12 +48,12 @@ class Document:
     @property
     def prompts(self) -> frozenset[str]:
         """The prompt files that it names."""
-        return frozenset(variant.prompt_path for variant in self.variants if variant.prompt_path)
+        return frozenset([variant.prompt_path for variant in self.variants if variant.prompt_path])
 
     @property
     def files(self) -> frozenset[str]:
         """The media files that it names."""
-        return frozenset(ask.path for variant in self.variants for ask in variant.asks if ask.is_file and ask.path)
+        return frozenset([ask.path for variant in self.variants for ask in variant.asks if ask.is_file and ask.path])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def document(path: str, text: str, table: Mapping[str, Any], config: Config, sch
     combinations, findings = matrix.expand(table, fields, STRUCTURE, config.max_variants)
     defaults = config.defaults.get(kind.name, {}) if kind else {}
     chosen = () if kind is None else combinations
-    variants = tuple(variant_of(path, table, one, kind, defaults) for one in chosen) if kind else ()
+    variants = tuple([variant_of(path, table, one, kind, defaults) for one in chosen]) if kind else ()
     return Document(path, text, table, kind, variants, findings)
 
 
@@ -106,10 +106,11 @@ def variant_of(
 ) -> Variant:
     table = combination.table(spec, kind.fields)
     own = flat(table)
-    inherited = {name: value for name, value in defaults.items() if name not in own}
     folder = paths.parent(path)
-    named = (*inputs.asks(combination.fill(inherited), "", kind), *inputs.asks(own, folder, kind))
-    request = {**combination.fill(inherited), **own}
+    inherited = combination.fill({name: value for name, value in defaults.items() if name not in own})
+    named = tuple(inputs.asks(own, folder, kind))
+    named = (*inputs.asks(inherited, "", kind), *named) if inherited else named
+    request = {**inherited, **own}
     prompt = table.get("prompt_file")
     if not isinstance(prompt, str) or not prompt:
         return Variant(combination, table, request, named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from sumesync.core import placement
@@ -23,7 +23,7 @@ class Ground:
     wanted: Mapping[EntryKey, Wanted]
     outputs: Mapping[EntryKey, int]
     wanted_here: frozenset[str]
-    recorded: Mapping[str, frozenset[EntryKey]]
+    recorded: Mapping[str, Set[EntryKey]]
     """The entries that have an output at a path."""
 
 

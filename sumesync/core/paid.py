@@ -39,7 +39,7 @@ class Paid:
 
     @property
     def in_flight(self) -> tuple[JobRecord, ...]:
-        return tuple(job for job in self.jobs if job.state.in_flight)
+        return tuple([job for job in self.jobs if job.state.in_flight])
 
     @property
     def latest(self) -> tuple[JobRecord, ...]:

@@ -137,12 +137,14 @@ def place(
     """
     mine = {output.index: output for output in entry.outputs} if entry else {}
     outputs = sorted(_outputs(wanted.key, paid, origin, blessed), key=lambda output: output.index)
-    return tuple(_place(wanted, output, mine.get(output.index), files, own, paid) for output in outputs)
+    return tuple([_place(wanted, output, mine.get(output.index), files, own, paid) for output in outputs])
 
 
 def _outputs(key: EntryKey, paid: Paid, origin: EntryKey | None, blessed: bool) -> tuple[Output, ...]:
     """What stands for a request at ``key``: what was blessed for it, else what its jobs made. What was blessed for
     another spec of the same request counts only where no job made anything."""
+    if not paid.accepted:
+        return tuple([output for job in paid.latest for output in job.outputs])
     chosen = paid.accepted.get(key) or (paid.accepted.get(origin, ()) if origin else ())
     if blessed and chosen:
         return chosen

@@ -7,8 +7,8 @@ whole project is planned always; ``only`` narrows the result afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sumesync.core import ahead, chain, losses, placement
@@ -26,7 +26,7 @@ from sumesync.core.action import (
 )
 from sumesync.core.decide import decide, unchanged
 from sumesync.core.kinds import Kinds
-from sumesync.core.paid import index
+from sumesync.core.paid import Index, index
 from sumesync.core.situation import gathered, settled
 from sumesync.core.view import Project, Seen, State, View, is_current
 from sumesync.errors import Problem
@@ -43,26 +43,87 @@ def plan(
 ) -> Plan:
     """The plan of the whole project. Of two variants with the same request one buys and the other shares: one
     that ``first`` accepts buys, so that the plan can be narrowed to those."""
-    paid = index(state.lock, state.facts, state.journal, policy.endpoint)
+    return prepared(project, state, observed, policy, kinds, first).plan(observed)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan as far as it hangs on nothing that git, or the other endpoint's ledger, says of files: what a plan that
+    is made again, with their answers, has in common with the first."""
+
+    view: View
+    variants: tuple[Wanted, ...]
+    """In the order in which they are decided."""
+    needs: Mapping[EntryKey, set[EntryKey]]
+    """The upstreams of those that have any."""
+    origins: Mapping[EntryKey, EntryKey]
+    unasked: tuple[EntryKey, ...]
+    problems: Mapping[EntryKey, tuple[Problem, ...]]
+    held: Mapping[str, frozenset[EntryKey]]
+    settled: Mapping[EntryKey, Action]
+    """Of variants whose bytes stand where they should: whose these are is not asked."""
+    seen: Mapping[EntryKey, Seen]
+    """The others, by what was known when this was made."""
+
+    def plan(self, observed: Observed) -> Plan:
+        """``observed`` is what it was prepared with, and what was answered since."""
+        own, project, state = self.view.own, self.view.project, self.view.state
+        own = replace(own, vouched=own.vouched | observed.vouched, committed=observed.committed)
+        view = replace(self.view, observed=observed, own=own)
+        same = (own.vouched, own.committed) == (self.view.own.vouched, self.view.own.committed)
+        decided = _decide_all(view, self if same else replace(self, seen={}))
+        taken_over = {action.origin for action in decided if action.origin}
+        ground = _ground(view, decided)
+        actions = [losses.told(action, ground) for action in decided]
+        orphans = tuple(_orphans(view, self.unasked, taken_over))
+        pruned = (path for orphan in orphans for path in orphan.outputs if view.policy.prune)
+        return Plan(
+            actions=tuple(sorted(actions, key=_key)),
+            orphans=orphans,
+            collects=tuple(_collects(view, actions)),
+            unknown=tuple(s for s in state.unknown if s.lineage == state.lock.lineage),
+            other_endpoint=sum(entry.endpoint != view.policy.endpoint for entry in state.lock.entries.values()),
+            replaces_other=tuple(_replaces_other(view, actions)),
+            problems=project.config_problems,
+            sparse=_entries_of(project.sparse, state),
+            nested=_entries_of(project.nested, state),
+            doubts=losses.doubts(actions, pruned, ground),
+        )
+
+
+def prepared(
+    project: Project,
+    state: State,
+    observed: Observed,
+    policy: Policy,
+    kinds: Kinds,
+    first: Callable[[EntryKey], bool] = lambda _key: True,
+    paid: Index | None = None,
+) -> Prepared:
+    """As of ``plan``. ``paid``: the index of ``state`` at the policy's endpoint, where it is made already."""
+    paid = index(state.lock, state.facts, state.journal, policy.endpoint) if paid is None else paid
     view = View(project, state, observed, policy, kinds, paid, placement.ours(state.lock, state.facts, observed))
-    decided = _decide_all(view, first)
-    taken_over = {action.origin for action in decided if action.origin}
-    ground = _ground(view, decided)
-    actions = [losses.told(action, ground) for action in decided]
-    orphans = tuple(_orphans(view, taken_over))
-    pruned = (path for orphan in orphans for path in orphan.outputs if policy.prune)
-    return Plan(
-        actions=tuple(sorted(actions, key=lambda action: action.key)),
-        orphans=orphans,
-        collects=tuple(_collects(view, actions)),
-        unknown=tuple(s for s in state.unknown if s.lineage == state.lock.lineage),
-        other_endpoint=sum(entry.endpoint != policy.endpoint for entry in state.lock.entries.values()),
-        replaces_other=tuple(_replaces_other(view, actions)),
-        problems=project.config_problems,
-        sparse=tuple(key for key in sorted(state.lock.entries) if key.path in project.sparse),
-        nested=tuple(key for key in sorted(state.lock.entries) if key.path in project.nested),
-        doubts=losses.doubts(actions, pruned, ground),
-    )
+    variants, needs = _in_order(project.wanted, first)
+    unasked = tuple(_unasked(view))
+    origins = _origins(view, variants, unasked)
+    every = [view.seen(wanted, origins.get(wanted.key)) for wanted in variants]
+    problems = _problems(every)
+    taken_from = frozenset[EntryKey]().union(*needs.values())
+    done = {
+        seen.wanted.key: unchanged(seen.wanted, seen.known, seen.places)
+        for seen in every
+        if seen.wanted.key not in taken_from and seen.wanted.key not in problems and settled(view, seen)
+    }
+    others = {seen.wanted.key: seen for seen in every if seen.wanted.key not in done}
+    return Prepared(view, variants, needs, origins, unasked, problems, _held(view, every), done, others)
+
+
+def _key(action: Action) -> EntryKey:
+    return action.key
+
+
+def _entries_of(specs: frozenset[str], state: State) -> tuple[EntryKey, ...]:
+    return tuple(sorted(key for key in state.lock.entries if key.path in specs)) if specs else ()
 
 
 def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
@@ -78,9 +139,10 @@ def only(plan_: Plan, chosen: Callable[[EntryKey], bool]) -> Plan:
 
 
 def _ground(view: View, actions: Iterable[Action]) -> losses.Ground:
-    variants = view.project.wanted
+    concerned = {action.key for action in actions if action.verb is not Verb.KEEP}
+    variants = [wanted for wanted in view.project.wanted if wanted.key in concerned] if concerned else []
     recorded: dict[str, set[EntryKey]] = {}
-    for key, entry in view.state.lock.entries.items():
+    for key, entry in view.state.lock.entries.items() if concerned else ():
         for output in entry.outputs:
             recorded.setdefault(output.path, set()).add(key)
     return losses.Ground(
@@ -90,34 +152,34 @@ def _ground(view: View, actions: Iterable[Action]) -> losses.Ground:
         {wanted.key: wanted for wanted in variants},
         {wanted.key: view.outputs(wanted) for wanted in variants},
         frozenset([place.target for action in actions for place in action.places]),
-        {path: frozenset(keys) for path, keys in recorded.items()},
+        recorded,
     )
 
 
-def _decide_all(view: View, first: Callable[[EntryKey], bool]) -> list[Action]:
-    """Upstreams before what takes their outputs. Two variants of one request are equally far from the beginning of
-    their chains, so ``first`` chooses between them all the same."""
-    depths = chain.depths(view.project.wanted)
-    needs = {wanted.key: chain.upstreams(wanted) for wanted in view.project.wanted}
-    preferred = chain.with_upstreams(filter(first, needs), needs)
-    variants = sorted(view.project.wanted, key=lambda w: (depths[w.key], w.key not in preferred, w.key))
-    origins = _origins(view, variants)
-    every = [view.seen(wanted, origins.get(wanted.key)) for wanted in variants]
-    problems = _problems(every)
-    held = _held(view, every)
+def _in_order(
+    every: tuple[Wanted, ...], first: Callable[[EntryKey], bool]
+) -> tuple[tuple[Wanted, ...], dict[EntryKey, set[EntryKey]]]:
+    """Upstreams before what takes their outputs, and which those are. Two variants of one request are equally far from
+    the beginning of their chains, so ``first`` chooses between them all the same."""
+    depths = chain.depths(every)
+    needs = {wanted.key: found for wanted in every if (found := chain.upstreams(wanted))}
+    preferred = chain.with_upstreams(filter(first, depths), needs)
+    return tuple(sorted(every, key=lambda w: (depths[w.key], w.key not in preferred, w.key))), needs
+
+
+def _decide_all(view: View, ready: Prepared) -> list[Action]:
     unproven = view.unproven
     buyers: dict[str, EntryKey] = {}
     actions = [_action_of_broken(view, path, found) for path, found in _broken(view).items()]
     states: dict[EntryKey, ahead.Footing] = {}
-    taken_from = frozenset[EntryKey]().union(*needs.values())
-    for seen in every:
-        wanted = seen.wanted
-        if wanted.key not in taken_from and wanted.key not in problems and settled(view, seen):
-            actions.append(unchanged(wanted, seen.known, seen.places))
+    for wanted in ready.variants:
+        if (done := ready.settled.get(wanted.key)) is not None:
+            actions.append(done)
             continue
         twin = buyers.get(wanted.fingerprint)
-        told = gathered(view, seen, problems.get(wanted.key, ()), twin, held, unproven)
-        if needs[wanted.key]:
+        seen = ready.seen.get(wanted.key) or view.seen(wanted, ready.origins.get(wanted.key))
+        told = gathered(view, seen, ready.problems.get(wanted.key, ()), twin, ready.held, unproven)
+        if wanted.key in ready.needs:
             links = ahead.links(wanted, states, view.kinds[wanted.kind])
             told = replace(told, waits=links.waits, after=links.after, handmade=links.handmade)
         action = decide(told)
@@ -166,22 +228,25 @@ def _held(view: View, every: Iterable[Seen]) -> dict[str, frozenset[EntryKey]]:
     for seen in every:
         for place in seen.places:
             if place.standing is Standing.HERE:
-                held[place.target] = held.get(place.target, frozenset()) | {seen.wanted.key}
+                others = held.get(place.target)
+                held[place.target] = others | {seen.wanted.key} if others else frozenset((seen.wanted.key,))
     for key, entry in view.state.lock.entries.items():
         for output in entry.outputs if key.path in view.project.left_alone else ():
             held[output.path] = held.get(output.path, frozenset()) | {key}
     return held
 
 
-def _origins(view: View, variants: Iterable[Wanted]) -> dict[EntryKey, EntryKey]:
+def _origins(view: View, variants: Iterable[Wanted], unasked: Iterable[EntryKey]) -> dict[EntryKey, EntryKey]:
     """Renames: an entry that nothing asks for, taken over by the first new variant of its fingerprint; one of the same
     spec (it got a matrix, or another axis) comes before all others."""
     waiting: dict[tuple[str, str], deque[EntryKey]] = {}
-    for key in _unasked(view):
+    for key in unasked:
         entry = view.state.lock.entries[key]
         if entry.endpoint == view.policy.endpoint:
             for path in (key.path, _ANY_PATH):
                 waiting.setdefault((entry.fingerprint, path), deque()).append(key)
+    if not waiting:
+        return {}
     new = [wanted for wanted in variants if not is_current(view.entry(wanted.key), wanted, view.policy)]
     found: dict[EntryKey, EntryKey] = {}
     taken: set[EntryKey] = set()
@@ -202,13 +267,11 @@ def _unasked(view: View) -> Iterator[EntryKey]:
     """Entries whose spec is gone, or no longer has the variant. Of a spec that is wrong nobody knows which it has."""
     wanted = {variant.key for variant in view.project.wanted}
     silent = (view.project.spec_paths - {key.path for key in wanted}) | view.project.left_alone
-    for key in sorted(view.state.lock.entries):
-        if key not in wanted and key.path not in silent:
-            yield key
+    yield from sorted(key for key in view.state.lock.entries if key not in wanted and key.path not in silent)
 
 
-def _orphans(view: View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
-    for key in _unasked(view):
+def _orphans(view: View, unasked: Iterable[EntryKey], taken_over: set[EntryKey]) -> Iterable[Orphan]:
+    for key in unasked:
         if key in taken_over:
             continue
         entry = view.state.lock.entries[key]
@@ -229,6 +292,8 @@ def _orphans(view: View, taken_over: set[EntryKey]) -> Iterable[Orphan]:
 
 def _collects(view: View, actions: Iterable[Action]) -> Iterable[Collect]:
     """Jobs in flight that no action resumes: of changed, deleted, broken and clashing specs."""
+    if not any(job.state.in_flight for paid in view.paid.values() for job in paid.jobs):
+        return
     waited = {job.id for action in actions if action.verb is Verb.RESUME for job in action.jobs}
     ours = {fact.job.id for fact in view.state.facts if fact.lineage in ("", view.state.lock.lineage)}
     ours.update(job.id for e in view.state.lock.entries.values() for p in e.pasts for job in p.jobs)
@@ -243,7 +308,9 @@ def _collects(view: View, actions: Iterable[Action]) -> Iterable[Collect]:
 def _replaces_other(view: View, actions: Iterable[Action]) -> Iterable[str]:
     """Media of the other endpoint that this plan would put something else in the place of."""
     for action in actions:
+        if not (action.pays or action.free):
+            continue
         entry = view.entry(action.key)
-        if entry is None or entry.endpoint == view.policy.endpoint or not (action.pays or action.free):
+        if entry is None or entry.endpoint == view.policy.endpoint:
             continue
         yield from (output.path for output in entry.outputs if output.path in view.observed.files)

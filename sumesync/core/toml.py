@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import tomli
@@ -29,7 +30,8 @@ def decode(path: str, data: bytes, limit: int = MAX_BYTES) -> str:
     if len(data) > limit:
         raise TomlFault(Problem(path, f"the file has more than {limit:,} bytes", "keep media and data out of it"))
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        # Without a mark the same, and not by a codec that is written in Python.
+        return data.decode("utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise TomlFault(Problem(path, "the text is not UTF-8", "save it as UTF-8", line)) from None

@@ -257,6 +257,20 @@ def forbidden(value: Any, pointer: Pointer = ()) -> Iterator[Finding]:
         yield Finding(pointer, f"{dotted(pointer)} holds an API key", KEY_HINT)
 
 
+def innocent(value: Any) -> bool:
+    """Whether ``forbidden`` surely finds nothing: it takes longer to look."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in IDENTITY_FIELDS or key in _OWNER_FIELDS or "sume_" in key:
+                return False
+            if "sume_" in item if type(item) is str else not innocent(item):
+                return False
+        return True
+    if isinstance(value, list):
+        return all(map(innocent, value))
+    return not isinstance(value, str) or "sume_" not in value
+
+
 def holds_key(text: str) -> bool:
     """Whether ``text`` has something in it that looks like an API key of Sume."""
     return "sume_" in text and _KEY_VALUE.search(text) is not None

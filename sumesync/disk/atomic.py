@@ -36,9 +36,13 @@ def explained(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error)
-        hint = _HINTS.get(error.errno or 0, "mend it and run again; nothing was lost")
-        raise LocalStateError(f"cannot {doing} {path}: {why}", hint) from error
+        raise failure(doing, path, error) from error
+
+
+def failure(doing: str, path: Path, error: OSError) -> LocalStateError:
+    """``error`` as ``explained`` tells it, for where thousands of files are read and nearly none fails."""
+    hint = _HINTS.get(error.errno or 0, "mend it and run again; nothing was lost")
+    return LocalStateError(f"cannot {doing} {path}: {error.strerror or error}", hint)
 
 
 def part_name() -> str:

@@ -12,31 +12,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from sumesync.core import media
-from sumesync.core.media import MediaType, lfs_pointer
+from sumesync.core.media import POINTER_MAX, MediaType, lfs_pointer
 from sumesync.disk import atomic, signs
 from sumesync.disk.facts import Facts
 from sumesync.model import FileFact, FileKind
 
 NAME: Final = "hashes.json"
 _CHUNK: Final = 1 << 20
+_READING: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | atomic.BINARY
 
 Hashed = tuple[FileFact, MediaType | None, str]
 """What a file is; the media type that its first bytes tell; and what they look like."""
 
 
-def read(full: str) -> Hashed:
-    """By its bytes. Of a git-lfs pointer what it names."""
+def read(full: str, likely: int = 0) -> Hashed:
+    """By its bytes. Of a git-lfs pointer what it names. ``likely``: how many bytes it seems to have; room for a large
+    piece of a small file takes longer to make than the file takes to read."""
     digest = hashlib.sha256()
-    size = 0
+    size, asked = 0, min(max(likely, POINTER_MAX), _CHUNK - 1) + 1
     head = b""
-    descriptor = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | atomic.BINARY)
+    descriptor = os.open(full, _READING)
     try:
-        while chunk := os.read(descriptor, _CHUNK):
-            if size == 0 and (pointer := lfs_pointer(chunk)):
+        while chunk := os.read(descriptor, asked):
+            whole = not size and len(chunk) < asked
+            if whole and (pointer := lfs_pointer(chunk)):
                 return FileFact(FileKind.POINTER, *pointer), None, ""
             head = head or chunk[: media.HEAD_BYTES]
             digest.update(chunk)
             size += len(chunk)
+            if whole and size == likely:
+                break
+            asked = _CHUNK
     finally:
         os.close(descriptor)
     return FileFact(FileKind.FILE, digest.hexdigest(), size), media.sniff(head), media.describe(head)
@@ -57,7 +63,7 @@ class Hashes:
         found = _told(known) if known is not None else None
         if found is not None:
             return found
-        found = read(full)
+        found = read(full, status.st_size)
         if self._facts.settled(sign) and signs.of(os.lstat(full)) == sign:
             fact, media_type, looks = found
             suffix = media_type.suffix if media_type else ""

@@ -14,7 +14,7 @@ from sumesync.core import media, metadata, paths
 from sumesync.core.action import Observed
 from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.metadata import MetadataFact
-from sumesync.core.paid import index
+from sumesync.core.paid import Index, index
 from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
 from sumesync.core.placement import documents, paths_of_interest
 from sumesync.core.text import printable
@@ -40,10 +40,12 @@ def observe(
     hashes: Hashes = HASHES,
     facts: Facts = FACTS,
     blocks: Mapping[EntryKey, str] = MappingProxyType({}),
+    paid: Index | None = None,
 ) -> Observed:
     """Look at everything that a plan of ``project`` may ask about, and at nothing else. ``facts``: what is remembered
-    of metadata; ``blocks``: the text of each entry in the lock."""
-    paid = index(state.lock, state.facts, state.journal, endpoint)
+    of metadata; ``blocks``: the text of each entry in the lock; ``paid``: the index of ``state``, where it is made
+    already."""
+    paid = index(state.lock, state.facts, state.journal, endpoint) if paid is None else paid
     asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
@@ -75,8 +77,10 @@ def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None
         return None if proved is None else look(root, path, hashes)
     if not stat.S_ISREG(status.st_mode):
         return FileFact(FileKind.OTHER)
-    with atomic.explained("read", Path(full)):
+    try:
         return hashes.of(full, path, status)[0]
+    except OSError as error:
+        raise atomic.failure("read", Path(full), error) from error
 
 
 def look_input(root: Path, path: str, hashes: Hashes = HASHES) -> InputFile:

@@ -9,9 +9,8 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sumesync import ports
 from sumesync.core import metadata, paths
 from sumesync.core.action import Observed
 from sumesync.disk import atomic
@@ -19,6 +18,9 @@ from sumesync.disk.observe import look
 from sumesync.disk.project import inside, open_file, read_bytes
 from sumesync.errors import LocalStateError, MediaError
 from sumesync.model import FileFact, FileKind
+
+if TYPE_CHECKING:
+    from sumesync import ports
 
 _HEAD: Final = 4096
 

@@ -107,7 +107,7 @@ def spec_paths(root: Path) -> list[str]:
     anything in ``.sume``.
     """
     listed = git.files(root) if git.common_folder(root) else None
-    found = _walk(root) if listed is None else [path for path in listed if _is_there(root, path)]
+    found = _walk(root) if listed is None else _there(root, listed)
     known: dict[str, bool] = {"": False}
     return sorted(path for path in found if not _hidden(path) and not nested(root, paths.parent(path), known))
 
@@ -120,6 +120,29 @@ def without_absent(home_: Home, project: Project, recorded: set[str]) -> Project
     theirs = frozenset(path for path in missing if nested(home_.root, paths.parent(path), known))
     sparse = git.hidden(home_.root) if home_.in_git and missing - theirs else frozenset()
     return replace(project, nested=theirs, sparse=sparse & (missing - theirs))
+
+
+def _there(root: Path, listed: list[str]) -> list[str]:
+    """Those of ``listed`` that stand below ``root`` and are no folders. A folder is asked once for all that it has:
+    only what it does not name, such as a name in other letters, is asked for by itself."""
+    known: dict[str, frozenset[str]] = {}
+    found = []
+    for path in listed:
+        folder, _, name = path.rpartition("/")
+        names = known.get(folder)
+        if names is None:
+            names = known[folder] = _files_in(f"{root}/{folder}")
+        if name in names or _is_there(root, path):
+            found.append(path)
+    return found
+
+
+def _files_in(folder: str) -> frozenset[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset([entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)])
+    except OSError:
+        return frozenset()
 
 
 def _is_there(root: Path, path: str) -> bool:

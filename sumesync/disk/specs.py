@@ -56,13 +56,15 @@ def read_project(
     for document in documents:
         path = document.path
         result = resolve(document, config, schemas, named)
-        folders.update(draft.wanted.folder for draft in _drafts(result))
-        trouble = tuple(_problems(result)) or _unreachable(home.root, document, _drafts(result), reachable)
-        reads[path] = document.prompts | document.files
+        made, trouble = _apart(result)
+        folders.update([draft.wanted.folder for draft in made])
+        trouble = trouble or _unreachable(home.root, document, made, reachable)
+        prompts = document.prompts
+        reads[path] = prompts | document.files
         wrong += trouble
         if not trouble:
-            by_path[path] = _drafts(result)
-            learning.learn(path, document.prompts, _drafts(result))
+            by_path[path] = made
+            learning.learn(path, prompts, made)
     spec_paths = frozenset(found)
     drafts = [draft for path in found for draft in by_path.get(path, ())]
     wanted, told = chain.linked(drafts, wrong, spec_paths, schemas.kinds)
@@ -90,12 +92,9 @@ def _prompts(documents: Iterable[Document]) -> frozenset[str]:
     return frozenset[str]().union(*(document.prompts for document in documents))
 
 
-def _drafts(result: tuple[Draft, ...] | tuple[Problem, ...]) -> tuple[Draft, ...]:
-    return tuple(item for item in result if isinstance(item, Draft))
-
-
-def _problems(result: tuple[Draft, ...] | tuple[Problem, ...]) -> Iterable[Problem]:
-    return (item for item in result if isinstance(item, Problem))
+def _apart(result: tuple[Draft, ...] | tuple[Problem, ...]) -> tuple[tuple[Draft, ...], tuple[Problem, ...]]:
+    drafts = tuple([item for item in result if isinstance(item, Draft)])
+    return drafts, tuple([item for item in result if isinstance(item, Problem)])
 
 
 def _open_spec(
@@ -145,7 +144,7 @@ def _input(root: Path, path: str, hidden: frozenset[str], hashes: Hashes) -> Inp
 def _unreachable(root: Path, document: Document, drafts: tuple[Draft, ...], reachable: set[str]) -> tuple[Problem, ...]:
     """What a path says is judged in ``core``; where it leads is for the disk to tell. ``reachable``: the folders of
     this look that are."""
-    for folder in dict.fromkeys(draft.wanted.folder for draft in drafts):
+    for folder in dict.fromkeys([draft.wanted.folder for draft in drafts]):
         if folder and folder not in reachable:
             if trouble := _unreachable_folder(root, document, folder):
                 return trouble

@@ -183,8 +183,52 @@ def test_whatever_else_it_says_is_stale(place: tuple[Any, ...]) -> None:
 def test_what_it_says_does_not_hang_on_what_it_is_likely_to_say(place: tuple[Any, ...], value: Any) -> None:
     said = json.loads(metadata.render(replace(HERO, meta={"n": 1}), HERO_DONE))
     _put(said, place, lambda _: value)
-    text = json.dumps(said)
-    assert metadata.read(text, HERO_DONE) == metadata.read(text)
+    for text in (
+        json.dumps(said),
+        json.dumps(said, indent=2) + "\n",
+        json.dumps(said, indent=2, ensure_ascii=False) + "\n",
+    ):
+        assert metadata.read(text, HERO_DONE) == metadata.read(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"take": 1', '"take": 1,\n  "take": 2'),
+        ('"take": 1', '"take": 1,\n  "kind": "video"'),
+        ('"take": 1', '"take": 1,\n  "owner": "x"'),
+        ('"take": 1', '"take": true'),
+        ('"take": 1', '"take": 1,\n  "variant": ""'),
+        ('"take": 1', '"take": 1,\n  "meta": {}'),
+        ('"format_version": 1', '"format_version": 1.0'),
+        ('"request": {', '"request": {\n    "seed": 1e999,'),
+        ('"request": {', '"request": {\n    "style": "\\ud800",'),
+        ('"request": {', '"request": {\n    "seed": NaN,'),
+        ('"request": {', '"request": [{'),
+        ("{\n", "[{\n"),
+        ('"image"', '"video"'),
+        ("}\n", "}\n\n"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_what_stands_before_our_own_words_is_read_as_the_whole_is(old: str, new: str) -> None:
+    text = metadata.render(HERO, HERO_DONE)
+    assert old in text
+    for changed in (text.replace(old, new), text.replace(old, new, 1)):
+        assert metadata.read(changed, HERO_DONE) == metadata.read(changed)
+
+
+@given(entries, st.integers(1, 9))
+@settings(max_examples=examples(80))
+def test_what_was_paid_for_stands_at_the_end_in_the_very_words(its: Entry, take: int) -> None:
+    text = metadata.render(replace(HERO, key=its.key, take=take), its)
+    end = metadata.recorded(its)
+    assert end is None or text.endswith(end)
+    assert metadata.read(text, its) == metadata.read(text)
+
+
+def test_of_a_job_that_went_well_the_words_are_known() -> None:
+    assert all(metadata.recorded(its) for its in (HERO_DONE, TEASER_DONE))
 
 
 def _without(value: Any, name: Any) -> Any:

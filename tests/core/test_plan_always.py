@@ -495,3 +495,24 @@ def test_what_is_settled_is_what_would_be_decided(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "settled", lambda _view, _seen: False)
         assert world.plan() == found
+
+
+@given(worlds(), st.data())
+@settings(max_examples=examples(200))
+def test_a_plan_that_is_made_again_with_more_answers_is_the_plan_of_all_of_them(
+    world: World, data: st.DataObject
+) -> None:
+    found = world.observed
+    known = sorted({fact.sha256 for fact in found.files.values() if fact.sha256})
+    answers = {
+        path: data.draw(st.sampled_from(("", fact.sha256)), label=path)
+        for path, fact in found.files.items()
+        if path not in found.committed and data.draw(st.booleans(), label=f"{path} asked")
+    }
+    more = frozenset(data.draw(st.sets(st.sampled_from(known)), label="vouched") if known else ())
+    then = replace(found, committed={**found.committed, **answers}, vouched=found.vouched | more)
+    ready = planning.prepared(world.project, world.state, found, world.policy, KINDS)
+    paid = index(world.state.lock, world.state.facts, world.state.journal, world.policy.endpoint)
+    assert ready.plan(found) == plan(world.project, world.state, found, world.policy, KINDS)
+    assert ready.plan(then) == plan(world.project, world.state, then, world.policy, KINDS)
+    assert planning.prepared(world.project, world.state, found, world.policy, KINDS, paid=paid) == ready

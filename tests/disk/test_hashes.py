@@ -30,9 +30,9 @@ def reads(root: Path, cache: Path, name: str, began: int | None = LATER) -> bool
     known, real = Hashes(cache, began), hashes.read
     asked: list[str] = []
 
-    def noted(full: str) -> hashes.Hashed:
+    def noted(full: str, likely: int) -> hashes.Hashed:
         asked.append(full)
-        return real(full)
+        return real(full, likely)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashes, "read", noted)
