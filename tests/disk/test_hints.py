@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import threading
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import Any
 
 import pytest
 from watchdog.events import DirModifiedEvent, FileMovedEvent, FileOpenedEvent
-from watchdog.observers import Observer
+from watchdog.observers import Observer, polling
 from watchdog.observers.polling import PollingObserver
 
 from sumesync.disk.hints import EVERYTHING, Bell, FolderHints, handler_of, matters
 from sumesync.errors import LocalStateError
 
 PATIENCE = 200.0
+
+
+@pytest.fixture(autouse=True)
+def polled_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once a second, as ``--poll`` of the real watch does in tests/scenarios/test_watch_process.py."""
+    monkeypatch.setattr(polling, "PollingObserver", functools.partial(PollingObserver, timeout=0.02))
 
 
 def until(hints: FolderHints, path: str) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """A stage for scenario tests: a project in a temporary folder, a Sume on loopback, and the real command.
 
 Time at the Sume of a stage is moved by hand, so a job runs exactly until its test says otherwise. Nothing sleeps:
-a ``Gate`` holds a request where a script asks for a delay, tells the test so and waits for its word.
+a ``Gate`` holds a request where a script asks for a delay, tells the test so and waits for its word. Nor does a
+command in this process wait for time to pass (``hopping.py``).
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ import sumesync.cli.sandbox
 import sumesync.cli.schema
 import sumesync.cli.start
 import sumesync.cli.status
+import sumesync.sandbox.media
 from sumesync.cli.entry import run as run_main
+from sumesync.disk import memory
+from sumesync.sandbox import clips, pictures
 from sumesync.sandbox.jobs import Job
 from sumesync.sandbox.kinds import Piece
 from sumesync.sandbox.media import Shelf, draw
@@ -57,6 +61,8 @@ from sumesync.sandbox.settings import Settings
 from sumesync.sandbox.world import Charge, Seen, World
 from tests import canaries
 from tests.canaries import KEY, WORKSPACE
+
+from .hopping import hopping
 
 LOADED = (filelock, tomlkit, sumesync)
 # What the rules of faults are about.
@@ -111,6 +117,10 @@ class Hands:
         return self.at
 
 
+same_tool = functools.cache(memory.tool)
+"""Of one process: to look through all its code and libraries again takes a fifth of a look."""
+
+
 class Gate:
     """Stands for every scripted delay: the request stays there until ``open`` is called."""
 
@@ -131,15 +141,29 @@ class Gate:
 
 
 class Sketches(Shelf):
-    """A shelf of small pictures, each of its own job; clips are drawn as ever. Drawing large ones takes long."""
+    """A shelf of small pictures and clips, each of its own job. Drawing large ones takes long."""
 
     def fetch(self, job: Job, piece: Piece) -> bytes:
-        if piece.media_type == "image/png":
-            return png(f"{job.id}/{piece.name}")
-        place = (job.id, piece.name)
-        if place not in self._held:
-            self._held[place] = draw(job, piece)
-        return self._held[place]
+        return sketch(job, piece)
+
+
+def sketch(job: Job, piece: Piece) -> bytes:
+    """In the place of ``draw``."""
+    text = f"{job.id}/{piece.name}"
+    if piece.media_type == "video/mp4":
+        return mp4(text)
+    return png(text) if piece.media_type == "image/png" else draw(job, replace(piece, size=(16, 16)))
+
+
+@functools.cache
+def _film() -> bytes:
+    return clips.mp4(clips.Clip(pictures.Scene("A film.", "", "", (32, 32)), 1, False))
+
+
+def mp4(text: str) -> bytes:
+    """A real clip of one second that bears a text."""
+    data = text.encode()
+    return _film() + struct.pack(">I", 8 + len(data)) + b"free" + data
 
 
 def png(text: str) -> bytes:
@@ -279,8 +303,7 @@ class Stage:
 
     def outputs(self, spec: str) -> list[dict[str, Any]]:
         """What the lock says stands for a spec."""
-        entry = self.lock()[spec]
-        return entry.get("accepted") or [out for job in entry["jobs"] for out in job.get("outputs", [])]
+        return _outputs_of(self.lock()[spec])
 
     def state_folder(self) -> Path:
         """Where ledger, journal and mutex stand."""
@@ -312,11 +335,12 @@ class Stage:
         lock = self.lock()
         every = [path.relative_to(self.root).as_posix() for path in self.root.rglob("*.sume.toml")]
         chosen = [f"{spec}.sume.toml" for spec in specs] or every
+        charges = {charge.job_id: charge for charge in self.charges()}
         assert chosen, "a story without specs"
         for path in chosen:
             entry = lock[path]
             assert [job["state"] for job in entry["jobs"]][-1] == "completed", path
-            outputs = self.outputs(path)
+            outputs = _outputs_of(entry)
             assert outputs, path
             for output in outputs:
                 data = self.path(output["path"]).read_bytes()
@@ -328,7 +352,7 @@ class Stage:
             fields = tomllib.loads(self.read(path))
             if "prompt" in fields:
                 assert told["request"]["prompt"] == fields["prompt"], path
-            charge = next(charge for charge in self.charges() if charge.job_id == entry["jobs"][-1]["id"])
+            charge = charges[entry["jobs"][-1]["id"]]
             assert _as_sent(told["request"], dict(charge.body)) == dict(charge.body), path
 
     # --- The command --------------------------------------------------------------------------------
@@ -390,6 +414,10 @@ class Stage:
             for name, value in self.environment(**env).items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.StringIO())
+            hopping(patch)
+            patch.setattr(memory, "tool", same_tool)
+            if isinstance(self.world.shelf, Sketches):
+                patch.setattr(sumesync.sandbox.media, "draw", sketch)
             yield
 
     def _ended(self, result: Result, code: int | None) -> Result:
@@ -498,6 +526,10 @@ class Stage:
             if process.poll() is None:
                 process.kill()
             process.communicate(timeout=PATIENCE)
+
+
+def _outputs_of(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return entry.get("accepted") or [out for job in entry["jobs"] for out in job.get("outputs", [])]
 
 
 def _as_sent(told: Any, sent: Any) -> Any:

@@ -25,7 +25,7 @@ def ana(stage: Stage, remote: Path) -> Stage:
     stage.write("sumesync.toml", CONFIG)
     stage.write(".gitignore", stage.read(".gitignore") + "*.png\n")
     stage.spec("plate", "A plate.")
-    stage.run("apply", "--yes", code=0)
+    stage.here("apply", "--yes", code=0)
     stage.commit()
     push(stage, "main")
     return stage
@@ -44,15 +44,15 @@ def ben(ana: Stage, remote: Path) -> Stage:
 
 def test_the_plan_of_a_pull_request_is_what_its_branch_changes(ana: Stage, ben: Stage) -> None:
     posts = ana.posts()
-    comment = ben.run("plan", "--format", "markdown", "--since", "origin/main", code=0).out
+    comment = ben.here("plan", "--format", "markdown", "--since", "origin/main", code=0).out
     assert comment.startswith("<!-- sumesync")
     assert "1 to create, 1 to update" in comment
     assert "lid.sume.toml" in comment
     assert "plate" not in comment
-    notes = ben.run("plan", "--format", "github", "--since", "origin/main", code=0).out
+    notes = ben.here("plan", "--format", "github", "--since", "origin/main", code=0).out
     assert "::notice file=hero.sume.toml" in notes
-    ben.run("check", "--allow-pending", code=0)
-    ben.run("check", code=2)
+    ben.here("check", "--allow-pending", code=0)
+    ben.here("check", code=2)
     assert ana.posts() == posts
 
 
@@ -63,7 +63,7 @@ def test_from_a_branch_to_a_fresh_clone(ana: Stage, ben: Stage, remote: Path) ->
 
     ana.spec("hero", "A red cup.")
     ana.spec("tray", "A tray.")
-    ana.run("apply", "--yes", code=0)
+    ana.here("apply", "--yes", code=0)
     ana.commit()
     push(ana, "main")
 
@@ -74,27 +74,27 @@ def test_from_a_branch_to_a_fresh_clone(ana: Stage, ben: Stage, remote: Path) ->
     assert ben.git("diff", "--name-only", "--diff-filter=U").split() == ["hero.sume.toml"]
     ben.git("checkout", "--ours", "hero.sume.toml")
     ben.commit()
-    ben.run("plan", "--exit-code", code=0)
+    ben.here("plan", "--exit-code", code=0)
     push(ben, "main")
 
     # A clone that has never seen any of it: offline first, then all media, for nothing.
     fresh = clone(ana, remote, "fresh")
-    fresh.run("check", code=0)
+    fresh.here("check", code=0)
     posts = ana.posts()
     fetched = fresh.run("fetch", code=0)
     assert all(f"done {picture}" in fetched.err for picture in PICTURES)
-    fresh.run("check", code=0)
-    fresh.run("plan", "--exit-code", code=0)
+    fresh.here("check", code=0)
+    fresh.here("plan", "--exit-code", code=0)
     fresh.all_there()
     assert fresh.sha256("hero.png") == ben.sha256("hero.png")
 
     # Ana's cup was paid for: it is in the history, and comes back for nothing.
-    listed = fresh.run("history", "hero", "--json", code=0).json["takes"]
+    listed = fresh.here("history", "hero", "--json", code=0).json["takes"]
     red = next(take for take in listed if take["request"]["prompt"] == "A red cup.")
     assert (red["now"], len(listed)) == (False, 3)
-    fresh.run("restore", "hero", red["job"], "--yes", code=0)
+    fresh.here("restore", "hero", red["job"], "--yes", code=0)
     assert fresh.sha256("hero.png") == ana.sha256("hero.png")
-    fresh.run("check", code=0)
+    fresh.here("check", code=0)
     assert ana.posts() == posts
     assert sorted(ana.paid()) == ["A blue cup.", "A cup.", "A lid.", "A plate.", "A red cup.", "A tray."]
 
@@ -102,7 +102,7 @@ def test_from_a_branch_to_a_fresh_clone(ana: Stage, ben: Stage, remote: Path) ->
 def test_a_fetch_that_was_killed_loads_only_the_rest(ana: Stage, remote: Path) -> None:
     for number in range(4):
         ana.spec(f"more{number}", f"Picture {number}.")
-    ana.run("apply", "--yes", code=0)
+    ana.here("apply", "--yes", code=0)
     ana.commit()
     push(ana, "main")
     fresh = clone(ana, remote, "fresh")
@@ -121,7 +121,7 @@ def test_a_fetch_that_was_killed_loads_only_the_rest(ana: Stage, remote: Path) -
     there = {name for name in names if fresh.has(name)}
     assert len(there) == 3
     before = downloads(ana)
-    fresh.run("fetch", code=0)
+    fresh.here("fetch", code=0)
     assert downloads(ana) - before == len(names) - len(there)
     fresh.all_there()
     assert not list(fresh.root.rglob("*.part"))
@@ -141,6 +141,6 @@ def test_other_bytes_than_the_locks_are_not_taken(ana: Stage, remote: Path) -> N
     ana.commit()
     push(ana, "main")
     fresh = clone(ana, remote, "fresh")
-    told = fresh.run("fetch", code=1)
+    told = fresh.here("fetch", code=1)
     assert "plate" in told.text
     assert (fresh.has("hero.png"), fresh.has("plate.png")) == (True, False)

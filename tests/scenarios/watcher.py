@@ -20,10 +20,11 @@ from sumesync.cli.session import Session as CommandSession
 from sumesync.cli.talk import Talk
 from sumesync.core.schedule import Pace
 from sumesync.core.watching import Ask, Rules
+from sumesync.disk import memory
 from sumesync.render.watching import JsonView
 from sumesync.watch import Watcher
 
-from .stage import Stage
+from .stage import Stage, same_tool
 
 _MANY = 400
 """Steps without a wait: it spins."""
@@ -147,5 +148,6 @@ class Session:
             for name, value in self.stage.environment().items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(memory, "tool", same_tool)
             yield
         self.stage.said.append(err.getvalue())
