@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from sumesync.core import chain, toml
+from sumesync.core import chain, kept, toml
 from sumesync.core.chain import Draft
 from sumesync.core.config import Config, Schemas
 from sumesync.core.document import Document, Found, PromptFile, open_spec
@@ -18,7 +19,7 @@ from sumesync.core.locate import Locator
 from sumesync.core.spec import resolve
 from sumesync.core.text import printable
 from sumesync.core.view import Project
-from sumesync.disk import git, recall
+from sumesync.disk import ahead, git, recall
 from sumesync.disk.facts import Facts
 from sumesync.disk.hashes import Hashes
 from sumesync.disk.observe import FACTS, HASHES, look_input
@@ -45,45 +46,107 @@ def read_project(
     recalled = _recalled(home, [path for path in found if path not in instead], facts, proved, reachable)
     unread = [path for path in found if path not in recalled]
     learning = recall.Learning(home.root, facts, [path for path in unread if path not in instead], proved)
-    opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in unread}
+    own, others = ahead.halves(unread) if not instead else (unread, [])
+
+    def read(some: Iterable[str]) -> _Read:
+        opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in some}
+        return _resolved(home, opened, config, schemas, hashes, learning, reachable)
+
+    with ahead.ahead(lambda: _plain(home.root, others, config, schemas), bool(others)) as told:
+        first = read(own)
+        known = _told(home, told() or {}, reachable)
+    for path, drafts in known.items():
+        learning.learn(path, (), drafts)
+    last = read([path for path in others if path not in known])
+    by_path = {path: each.drafts for path, each in recalled.items()} | first.drafts | known | last.drafts
+    reads = {path: each.prompts for path, each in recalled.items()} | first.reads | last.reads
+    reads |= dict.fromkeys(known, frozenset())
+    made = [draft for drafts in by_path.values() for draft in drafts]
+    folders = {draft.wanted.folder for draft in made} | first.folders | last.folders
+    wrong = [*first.broken, *last.broken, *first.wrong, *last.wrong]
+    spec_paths = frozenset(found)
+    wanted, problems_ = chain.linked(
+        [draft for path in found for draft in by_path.get(path, ())], wrong, spec_paths, schemas.kinds
+    )
+    return Project(wanted, problems_, problems, spec_paths, reads=reads, folders=frozenset(folders))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What specs say: the drafts of those that are right, what each names, the folders that outputs would go to, and
+    the problems of those that could not be opened and of the others."""
+
+    drafts: dict[str, tuple[Draft, ...]] = field(default_factory=dict)
+    reads: dict[str, frozenset[str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    broken: list[Problem] = field(default_factory=list)
+    wrong: list[Problem] = field(default_factory=list)
+
+
+def _resolved(
+    home: Home,
+    opened: Mapping[str, Document | tuple[Problem, ...]],
+    config: Config,
+    schemas: Schemas,
+    hashes: Hashes,
+    learning: recall.Learning,
+    reachable: set[str],
+) -> _Read:
     documents = [document for document in opened.values() if isinstance(document, Document)]
     learning.prompts(_prompts(documents))
     named = _named(home, documents, hashes)
-    by_path = {path: each.drafts for path, each in recalled.items()}
-    reads = {path: each.prompts for path, each in recalled.items()}
-    folders = {draft.wanted.folder for drafts in by_path.values() for draft in drafts}
-    wrong = [problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
+    found = _Read(
+        broken=[problem for broken in opened.values() if not isinstance(broken, Document) for problem in broken]
+    )
     for document in documents:
         path = document.path
-        result = resolve(document, config, schemas, named)
-        made, trouble = _apart(result)
-        folders.update([draft.wanted.folder for draft in made])
+        made, trouble = _apart(resolve(document, config, schemas, named))
+        found.folders.update([draft.wanted.folder for draft in made])
         trouble = trouble or _unreachable(home.root, document, made, reachable)
         prompts = document.prompts
-        reads[path] = prompts | document.files
-        wrong += trouble
+        found.reads[path] = prompts | document.files
+        found.wrong.extend(trouble)
         if not trouble:
-            by_path[path] = made
+            found.drafts[path] = made
             learning.learn(path, prompts, made)
-    spec_paths = frozenset(found)
-    drafts = [draft for path in found for draft in by_path.get(path, ())]
-    wanted, told = chain.linked(drafts, wrong, spec_paths, schemas.kinds)
-    return Project(wanted, told, problems, spec_paths, reads=reads, folders=frozenset(folders))
+    return found
+
+
+def _plain(root: Path, some: Iterable[str], config: Config, schemas: Schemas) -> dict[str, Any]:
+    """Those of ``some`` that are right and name nothing else, as ``kept`` has them. Nothing is told of the others."""
+    proved: set[str] = set()
+    found = {}
+    for path in some:
+        opened = _open_spec(root, path, config, schemas, None, proved)
+        if isinstance(opened, Document) and not opened.prompts and not opened.files:
+            drafts, trouble = _apart(resolve(opened, config, schemas))
+            if drafts and not trouble and not any(draft.links for draft in drafts):
+                found[path] = kept.written(drafts)
+    return found
+
+
+def _told(home: Home, plain: Mapping[str, Any], reachable: set[str]) -> dict[str, tuple[Draft, ...]]:
+    """What a child found, but for specs whose outputs could not go where they say: of those the problem is told."""
+    found = {path: kept.read(path, told) for path, told in plain.items()}
+    folders = {draft.wanted.folder for drafts in found.values() for draft in drafts}
+    lost = {folder for folder in folders if not _usable(home, folder, reachable)}
+    return {path: drafts for path, drafts in found.items() if lost.isdisjoint(d.wanted.folder for d in drafts)}
+
+
+def _usable(home: Home, folder: str, reachable: set[str]) -> bool:
+    """Whether outputs can go to ``folder``. ``reachable``: those of this look that are known to be."""
+    if folder and folder not in reachable:
+        if _no_folder(home.root, folder) or _leads_elsewhere(home.root, folder):
+            return False
+        reachable.add(folder)
+    return True
 
 
 def _recalled(
     home: Home, found: list[str], facts: Facts, proved: set[str], reachable: set[str]
 ) -> dict[str, recall.Recalled]:
     """The specs that need not be read."""
-
-    def usable(folder: str) -> bool:
-        if folder and folder not in reachable:
-            if _no_folder(home.root, folder) or _leads_elsewhere(home.root, folder):
-                return False
-            reachable.add(folder)
-        return True
-
-    recalled = recall.recalled(home.root, found, facts, proved, usable)
+    recalled = recall.recalled(home.root, found, facts, proved, lambda folder: _usable(home, folder, reachable))
     hidden = _ignored(home, frozenset[str]().union(*(each.prompts for each in recalled.values())))
     return {path: each for path, each in recalled.items() if not each.prompts & hidden}
 
