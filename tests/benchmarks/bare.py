@@ -72,11 +72,11 @@ class _Bare:
 
 def _main(url: str, key: str, jobs: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory(dir=scratch()) as name, ThreadPoolExecutor(_THREADS) as threads:
-        bare = _Bare(url, key, Path(name), seconds)
+        bare, never = _Bare(url, key, Path(name), seconds), threading.Event()
         begun = [threads.submit(bare.create, number) for number in range(jobs)]
         for _ in range(jobs):
             due, number, job = bare.made.get(timeout=_LONGEST)
-            time.sleep(max(0.0, due - time.perf_counter()))
+            never.wait(max(0.0, due - time.perf_counter()))
             begun.append(threads.submit(bare.fetch, number, job))
         for each in begun:
             each.result()

@@ -50,7 +50,7 @@ import sumesync.cli.start
 import sumesync.cli.status
 import sumesync.sandbox.media
 from sumesync.cli.entry import run as run_main
-from sumesync.disk import memory
+from sumesync.disk import memory, signs
 from sumesync.sandbox import clips, pictures
 from sumesync.sandbox.jobs import Job
 from sumesync.sandbox.kinds import Piece
@@ -249,6 +249,13 @@ class Stage:
         """Time passes: what runs has ended, and new jobs take no time."""
         self.sume.clock.at += 2 * LONG
         self.world.settings = replace(self.world.settings, seconds={"image": 0, "video": 0})
+
+    def tick(self) -> None:
+        """The disk's clock goes on: what was written until now is older than a look that begins now."""
+        file = str(self.root.parent / "tick")
+        first = signs.now(file)
+        while signs.now(file) == first:
+            pass
 
     def settings(self, **changes: Any) -> None:
         self.world.settings = replace(self.world.settings, **changes)

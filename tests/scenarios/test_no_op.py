@@ -196,6 +196,7 @@ def test_what_is_paid_for_is_what_the_spec_says_not_what_is_remembered_of_it(sta
     stage.spec("first", "A cup.")
     stage.here("apply", "--yes", code=0)  # a first run looks again anyway, when it knows its workspace
     stage.spec("hero", "A jar.")
+    stage.tick()
     stage.here("plan", "--offline")
     facts = stage.path(".sume/cache/specs.json")
     facts.write_text(facts.read_text().replace("A jar.", "A lid."))
@@ -326,6 +327,7 @@ def test_every_file_that_a_look_asks_for_is_one_that_is_remembered(stage: Stage)
     story(stage)
     stage.write("wrong.sume.toml", 'prompt = "x"\n[output]\ndir = "texts/film.md"\n')
     stage.write("gone.sume.toml", 'prompt_file = "nowhere/none.md"\n')
+    stage.tick()
     looked: set[str] = set()
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
