@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EVERYTHING = ""
 """A hint that names no file: anything may have changed."""
 _MANY = 2000
+_FEW_FOLDERS = 16
+"""Each folder at the top that is watched by itself costs a thread, and on Linux one of 128 inotify instances."""
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 Stamp = tuple[int, int, int]
 
@@ -61,7 +63,8 @@ class Bell:
 class FolderHints:
     """Hints of what lies below ``root``, by watchdog. ``tell`` hears what a person must know of it.
 
-    Hidden folders, ``node_modules`` and folders that git ignores are not watched where they stand at the top.
+    Hidden folders, ``node_modules`` and folders that git ignores are not watched where they stand at the top; where
+    many others stand there, all of it is watched at once, and nothing is heard of those.
     """
 
     def __init__(self, root: Path, poll: bool, tell: Callable[[str, str], None]) -> None:
@@ -71,6 +74,8 @@ class FolderHints:
         self._bell = Bell()
         self._known: dict[str, Stamp | None] = {}
         self._watches: dict[str, tuple[int, ObservedWatch]] = {}
+        self._whole: frozenset[str] | None = None
+        """The folders at the top that count, where all of them have one watch."""
         self._polls = poll
         self.wake = self._bell.wake
         self._log = _Overflow(self._bell)
@@ -82,7 +87,7 @@ class FolderHints:
         found = self._bell.wait(timeout)
         if any("/" not in path for path in found):
             self._follow()
-        return frozenset(path for path in found if not self._ours(path))
+        return frozenset(path for path in found if self._counts(path) and not self._ours(path))
 
     def wrote(self, written: Iterable[str]) -> None:
         """These files were written by us: what is heard of them is no news while they stand as they do now."""
@@ -93,6 +98,10 @@ class FolderHints:
         self._observer.stop()
         with suppress(RuntimeError):
             self._observer.join(timeout=2)
+
+    def _counts(self, path: str) -> bool:
+        top, below, _ = path.partition("/")
+        return self._whole is None or not below or top in self._whole
 
     def _ours(self, path: str) -> bool:
         if path not in self._known:
@@ -123,8 +132,10 @@ class FolderHints:
         made = _observer(poll)
         self._observer = made
         made.start()
+        tops = _tops(self._root)
+        self._whole = frozenset(tops) if len(tops) > _FEW_FOLDERS and not poll else None
         try:
-            self._schedule("", False)
+            self._schedule("", self._whole is not None)
             self._follow()
         except OSError:
             made.stop()
@@ -135,6 +146,9 @@ class FolderHints:
     def _follow(self) -> None:
         """Watch the folders at the top that are there now; a folder that was made anew is another one."""
         wanted = _tops(self._root)
+        if self._whole is not None:
+            self._whole = frozenset(wanted)
+            return
         for name, (number, watch) in list(self._watches.items()):
             if name and wanted.get(name) != number:
                 with suppress(KeyError, OSError):

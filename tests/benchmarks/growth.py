@@ -3,7 +3,7 @@
     python -m tests.benchmarks.growth [--most N] [--svg FILE]
 
 Peers and the plot's library are installed in a throw-away environment by this command, never by the tests. Who would
-take longer than ``PATIENCE`` seconds at the next size is not asked there.
+take longer than ``PATIENCE`` seconds at the next size, or longer than ``READY`` to be made ready, is not asked there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.benchmarks import timing, tree
 
 SIZES = (100, 1_000, 10_000, 100_000)
 PATIENCE = 60.0
+READY = 120.0
 PEERS = ("doit", "snakemake", "dvc", "matplotlib")
 GIT = "git status"
 
@@ -79,7 +80,11 @@ def _measure(number: int, lines: dict[str, Line], python: Path) -> None:
             known = lines[name].points
             if known and max(known.values()) > PATIENCE / 10:
                 continue
-            ready(root)
+            try:
+                ready(root)
+            except subprocess.TimeoutExpired:
+                print(f"{number:>7,} specs  {name:<34} not ready after {READY:.0f} s", file=sys.stderr, flush=True)
+                continue
             if "changed" in name:
                 known[number] = _one_changed(command, root)
             else:
@@ -118,7 +123,7 @@ def _doit(peers: Path) -> Callable[[Path], None]:
                     yield {"name": spec, "file_dep": [spec], "targets": [target], "actions": [(lambda: None,)]}
             """)
         )
-        timing.once((str(peers / "doit"), "-v0"), root)
+        timing.once((str(peers / "doit"), "-v0"), root, READY)
 
     return ready
 
@@ -140,9 +145,9 @@ def _snakefile(root: Path) -> None:
 def _dvc(peers: Path) -> Callable[[Path], None]:
     def ready(root: Path) -> None:
         dvc = str(peers / "dvc")
-        timing.once((dvc, "init", "-q", "-f"), root)
+        timing.once((dvc, "init", "-q", "-f"), root, READY)
         tree.git(root, "rm", "-rq", "--cached", "*.png")
-        timing.once((dvc, "add", "-q", "--glob", "f*/*.png"), root)
+        timing.once((dvc, "add", "-q", "--glob", "f*/*.png"), root, READY)
 
     return ready
 

@@ -25,9 +25,10 @@ def medians(commands: Mapping[str, Sequence[str]], folder: Path, runs: int, warm
     return {name: statistics.median(seconds) for name, seconds in took.items()}
 
 
-def once(command: Sequence[str], folder: Path) -> float:
-    """Wall seconds of one run, which must end well."""
+def once(command: Sequence[str], folder: Path, most: float | None = None) -> float:
+    """Wall seconds of one run, which must end well. Raises TimeoutExpired after ``most``."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "NO_COLOR": "1"}
     began = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    null = subprocess.DEVNULL
+    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=most, stdout=null, stderr=null)
     return time.perf_counter() - began

@@ -7,6 +7,7 @@ import hashlib
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from sumesync.core import lock as locks
 from sumesync.core import metadata
 from sumesync.core.fingerprint import fingerprint
 from sumesync.model import SANDBOX, Entry, EntryKey, JobRecord, JobState, Lock, Output, Wanted
+from tests.benchmarks.disk import scratch
 
 FOLDER = 100
 _LINEAGE = "0123456789abcdef" * 2
@@ -65,10 +67,12 @@ def _one(root: Path, folder: str, stem: str, index: int, chance: random.Random) 
 
 @contextmanager
 def project(number: int) -> Iterator[Path]:
-    """Such a tree in a temporary folder on a disk, not in memory, and gone afterwards."""
-    base = Path(tempfile.mkdtemp(prefix="sumesync-bench-", dir="/var/tmp" if Path("/var/tmp").is_dir() else None))
+    """Such a tree in a temporary folder on a disk, not in memory, and gone afterwards. It is made by a process of its
+    own: a command that is measured begins with the memory of whoever starts it."""
+    base = Path(tempfile.mkdtemp(prefix="sumesync-bench-", dir=scratch()))
     try:
-        made(base / "project", number)
+        command = [sys.executable, "-m", "tests.benchmarks.tree", str(base / "project"), str(number)]
+        subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
         yield base / "project"
     finally:
         shutil.rmtree(base, ignore_errors=True)
@@ -77,3 +81,7 @@ def project(number: int) -> Iterator[Path]:
 def git(root: Path, *arguments: str) -> None:
     author = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com")
     subprocess.run(["git", "-C", str(root), *author, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    made(Path(sys.argv[1]), int(sys.argv[2]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,12 @@ def test_events_as_watchdog_has_them(tmp_path: Path) -> None:
     assert bell.wait(0) == {"a.tmp", "deep/a.sume.toml"}
 
 
+@pytest.mark.parametrize("others", [0, 40])
 @pytest.mark.parametrize("poll", [False, True])
-def test_saves_moves_and_new_folders_are_heard_of(tmp_path: Path, poll: bool) -> None:
+def test_saves_moves_and_new_folders_are_heard_of(tmp_path: Path, poll: bool, others: int) -> None:
     (tmp_path / "deep/er").mkdir(parents=True)
+    for number in range(others):
+        (tmp_path / f"other-{number}").mkdir()
     hints = FolderHints(tmp_path, poll, lambda *_told: None)
     try:
         (tmp_path / "one.sume.toml").write_text("x")
@@ -93,6 +97,23 @@ def test_saves_moves_and_new_folders_are_heard_of(tmp_path: Path, poll: bool) ->
         until(hints, "moved")
         (tmp_path / "moved/three.sume.toml").write_text("y")
         until(hints, "moved/three.sume.toml")
+    finally:
+        hints.close()
+
+
+def test_many_folders_at_the_top_have_one_watch_and_those_that_do_not_count_are_not_heard_of(tmp_path: Path) -> None:
+    for name in (".git/objects", ".cache", "node_modules", "ignored", *(f"folder-{number}" for number in range(40))):
+        (tmp_path / name).mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("ignored/\n")
+    before = threading.active_count()
+    hints = FolderHints(tmp_path, False, lambda *_told: None)
+    try:
+        assert threading.active_count() < before + 8
+        hints.wait(0)
+        for folder in (".cache", "node_modules", "ignored", ".git/objects", "folder-7"):
+            (tmp_path / folder / "x.png").write_text("x")
+        assert until(hints, "folder-7/x.png") <= {"folder-7/x.png", "folder-7", EVERYTHING}
     finally:
         hints.close()
 
