@@ -62,7 +62,7 @@ _LOCAL = schedule.Pace(shortest=0.5, longest=2.0)
 @click.option(
     "--every",
     type=click.FloatRange(min=1, max=86_400),
-    default=60.0,
+    default=120.0,
     show_default=True,
     metavar="SECONDS",
     help="Look at everything so often, whatever was heard.",

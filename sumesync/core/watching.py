@@ -44,7 +44,7 @@ class Rules:
     """Whether a person is there to answer."""
     debounce: float = 0.3
     settle: float = 3.0
-    every: float = 60.0
+    every: float = 120.0
     max_jobs: int = 100
     pace: Pace = field(default_factory=Pace)
 

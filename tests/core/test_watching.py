@@ -29,8 +29,8 @@ from sumesync.core.watching import (
 )
 from sumesync.model import EntryKey
 
-RULES = Rules(applies=True, pace=Pace(5, 20))
-ASKS = Rules(asks=True, pace=RULES.pace)
+RULES = Rules(applies=True, every=60.0, pace=Pace(5, 20))
+ASKS = Rules(asks=True, every=60.0, pace=RULES.pace)
 HERO, SIDE, DEEP = (EntryKey(f"{name}.sume.toml") for name in ("hero", "side", "deep/three"))
 
 
@@ -498,7 +498,7 @@ def test_above_the_guard_what_is_free_goes_on_while_the_question_stands() -> Non
 
 
 def test_where_nobody_can_answer_it_only_tells() -> None:
-    session = Session(buy(), resume(SIDE, "v1:s"), rules=Rules())
+    session = Session(buy(), resume(SIDE, "v1:s"), rules=Rules(every=60.0))
     told = []
     session.after(3)
     while isinstance(step := watching.step(session.state, session.rules, session.now), Show):

@@ -104,7 +104,8 @@ class Session:
         self.clock = HandClock()
         self.hints = HandHints(self.clock)
         self.events: list[dict[str, Any]] = []
-        usual: dict[str, Any] = {"applies": answers is None, "asks": answers is not None, "pace": Pace(5, 20)}
+        usual: dict[str, Any] = {"every": 60.0, "pace": Pace(5, 20)}
+        usual |= {"applies": answers is None, "asks": answers is not None}
         with self._played():
             common = Common(stage.root, Talk(as_json=True), True)
             place = wiring.find(common)
