@@ -33,6 +33,7 @@ class Line:
 
     name: str
     points: dict[int, float] = field(default_factory=dict)
+    given_up: bool = False
 
 
 def main() -> None:
@@ -77,13 +78,14 @@ def _commands(python: Path) -> dict[str, tuple[Callable[[Path], None], Sequence[
 def _measure(number: int, lines: dict[str, Line], python: Path) -> None:
     with tree.project(number) as root:
         for name, (ready, command) in _commands(python).items():
-            known = lines[name].points
-            if known and max(known.values()) > PATIENCE / 10:
+            line, known = lines[name], lines[name].points
+            if line.given_up or (known and max(known.values()) > PATIENCE / 10):
                 continue
             try:
                 ready(root)
             except subprocess.TimeoutExpired:
                 print(f"{number:>7,} specs  {name:<34} not ready after {READY:.0f} s", file=sys.stderr, flush=True)
+                line.given_up = True
                 continue
             if "changed" in name:
                 known[number] = _one_changed(command, root)
@@ -166,7 +168,8 @@ def table(lines: list[Line]) -> str:
 def _cell(seconds: float | None, git: float | None) -> str:
     if seconds is None:
         return "–"
-    return f"{seconds:.3g} s" + (f" ({seconds / git:.1f} ×)" if git else "")
+    ratio = seconds / git if git else 0.0
+    return f"{seconds:.2g} s" + (f" ({ratio:.1f} ×)" if ratio < 10 else f" ({ratio:.0f} ×)")
 
 
 def _versions(python: Path) -> str:
