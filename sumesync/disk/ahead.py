@@ -35,18 +35,19 @@ def _may_copy() -> bool:
 def ahead(work: Callable[[], Any], worth: bool) -> Iterator[Callable[[], Any]]:
     """Begin ``work`` in a child, if it is ``worth`` one. What is given waits for it and returns what it returned, of
     JSON's types; None where it failed, or there is no child: then it is done here."""
-    if not worth:
+    child = _child(work) if worth else None
+    if child is None:
         yield lambda: None
         return
-    pid, reading = _child(work)
+    pid, reading = child
     waited = False
 
     def told() -> Any:
         nonlocal waited
         with open(reading, "rb", closefd=False) as file:
             said = file.read()
-        waited = True
         _, status = os.waitpid(pid, 0)
+        waited = True
         try:
             return json.loads(said) if status == 0 else None
         except ValueError:
@@ -59,12 +60,21 @@ def ahead(work: Callable[[], Any], worth: bool) -> Iterator[Callable[[], Any]]:
         if not waited:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+                os.waitpid(pid, 0)
 
 
-def _child(work: Callable[[], Any]) -> tuple[int, int]:
-    reading, writing = os.pipe()
-    pid = os.fork()
+def _child(work: Callable[[], Any]) -> tuple[int, int] | None:
+    """Its number, and where what it tells can be read; None where the system has no room for it."""
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return None
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return None
     if pid:
         os.close(writing)
         return pid, reading

@@ -136,6 +136,17 @@ def test_what_a_child_fails_at_is_read_here(root: Path, copies: list[int], monke
     assert gone(copies)
 
 
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_where_the_system_has_no_room_for_a_child_all_is_read_here(
+    root: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    whole, before = read(root), os.listdir("/dev/fd")
+    monkeypatch.setattr(os, call, fails)
+    assert read(root) == whole
+    assert len(copies) == 1
+    assert len(os.listdir("/dev/fd")) == len(before)
+
+
 def test_a_look_that_breaks_off_leaves_no_child(copies: list[int]) -> None:
     with pytest.raises(KeyboardInterrupt), ahead.ahead(lambda: signal.pause(), True):
         raise KeyboardInterrupt
