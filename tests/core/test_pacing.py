@@ -40,6 +40,12 @@ def test_the_next_window_is_as_large_and_as_long() -> None:
     assert quota.wait(161.0) == 60
 
 
+def test_an_answer_of_the_next_window_counts_by_itself() -> None:
+    quota = Quota().taken(99.0).heard(Told(10, 1, 60), 100.0).taken(150.0)
+    assert quota.wait(150.0) == 10
+    assert quota.heard(Told(10, 9, 60), 160.0).left == 9, "what was left of the window before says nothing"
+
+
 @pytest.mark.parametrize("quota", [Quota(), Quota().heard(Told(10, 5, 60), 100.0)])
 def test_a_refusal_holds_all_back(quota: Quota) -> None:
     assert quota.refused(30, 100.0).wait(100.0) >= 30
