@@ -113,14 +113,14 @@ def _resolved(
 
 
 def _plain(root: Path, some: Iterable[str], config: Config, schemas: Schemas) -> dict[str, Any]:
-    """Those of ``some`` that are right and name nothing else, as ``kept`` has them. Nothing is told of the others."""
+    """Those of ``some`` that are right and name no file, as ``kept`` has them. Nothing is told of the others."""
     proved: set[str] = set()
     found = {}
     for path in some:
         opened = _open_spec(root, path, config, schemas, None, proved)
         if isinstance(opened, Document) and not opened.prompts and not opened.files:
             drafts, trouble = _apart(resolve(opened, config, schemas))
-            if drafts and not trouble and not any(draft.links for draft in drafts):
+            if drafts and not trouble:
                 found[path] = kept.written(drafts)
     return found
 

@@ -42,7 +42,8 @@ from sumesync.model import (
     Submission,
     Wanted,
 )
-from tests.builders import KINDS, LINEAGE, OTHER, examples, file, lock, pointer, submission, wanted
+from tests.builders import KINDS, LINEAGE, OTHER, examples, file, lock, pointer, seen, submission, wanted
+from tests.values import HERO, RED_DONE, RED_PNG
 
 SPECS = ("a.sume.toml", "b.sume.toml", "A.sume.toml", "sub/a.sume.toml")
 PROMPTS = ("one", "two", "three")
@@ -516,3 +517,15 @@ def test_a_plan_that_is_made_again_with_more_answers_is_the_plan_of_all_of_them(
     assert ready.plan(found) == plan(world.project, world.state, found, world.policy, KINDS)
     assert ready.plan(then) == plan(world.project, world.state, then, world.policy, KINDS)
     assert planning.prepared(world.project, world.state, found, world.policy, KINDS, paid=paid) == ready
+
+
+def test_a_plan_that_is_made_again_leaves_what_git_disproved() -> None:
+    """The spec says again what it said first: its picture would go where another's stands, which only the lock calls
+    ours."""
+    state = State(lock(RED_DONE))
+    project = Project((HERO,), spec_paths=frozenset({HERO.key.path}))
+    found = seen((HERO,), state, {RED_PNG.path: file("the red hero")})
+    ready = planning.prepared(project, state, found, Policy(), KINDS)
+    assert [action.verb for action in ready.plan(found).actions] == [Verb.FETCH]
+    then = replace(found, committed={RED_PNG.path: ""})
+    assert [action.verb for action in ready.plan(then).actions] == [Verb.ATTENTION]

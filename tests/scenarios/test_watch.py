@@ -82,13 +82,7 @@ def test_while_nothing_changes_no_look_reads_a_file_and_what_no_event_told_is_fo
 
 
 def test_what_a_pass_pays_for_is_what_the_spec_says_not_what_a_look_remembered_of_it(stage: Stage) -> None:
-    stage.spec("first", "A cup.")
-    stage.here("apply", "--yes", code=0)  # a first run looks again anyway, when it knows its workspace
-    stage.spec("hero", "A jar.")
-    stage.tick()
-    stage.here("plan", "--offline")
-    facts = stage.path(".sume/cache/specs.json")
-    facts.write_text(facts.read_text().replace("A jar.", "A lid."))
+    facts = stage.forged()
     session = Session(stage)
     session.later(1)
     assert session.desk.standing().specs == 2
