@@ -134,7 +134,8 @@ class JobResult:
     urls: tuple[str, ...]
     credits: float | None = None
     document: Mapping[str, Json] = field(default_factory=dict)
-    """All that it tells, URLs without their queries and nothing private: of an analysis this is the result."""
+    """All that it tells, URLs without their queries and nothing private, where that was asked for: of an analysis this
+    is the result."""
 
 
 @dataclass(frozen=True, slots=True)

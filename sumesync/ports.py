@@ -69,8 +69,8 @@ class JobApi(Protocol):
 
     def job(self, job_id: str) -> JobView: ...
 
-    def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
-        """``sent`` are the URLs of our own request: echoed inputs are not outputs."""
+    def result(self, job_id: str, sent: frozenset[str] = frozenset(), *, whole: bool = False) -> JobResult:
+        """``sent`` are the URLs of our own request: echoed inputs are not outputs. ``whole``: its document, too."""
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
         """Stream a media URL into ``write`` and return its Content-Type ("" when not told). The key is

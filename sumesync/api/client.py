@@ -113,6 +113,7 @@ class SumeClient:
     def close(self) -> None:
         """Close idle connections. Reads after it fail."""
         self._pool.close()
+        self._media.idle.close()
 
     def __enter__(self) -> SumeClient:
         return self
@@ -149,9 +150,11 @@ class SumeClient:
     def job(self, job_id: str) -> JobView:
         return self._read(_job_path(job_id), "this job", lambda told: wire.job_view(told, job_id, self._secrets))
 
-    def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+    def result(self, job_id: str, sent: frozenset[str] = frozenset(), *, whole: bool = False) -> JobResult:
         path = f"{_job_path(job_id)}/result"
-        return self._read(path, "the result of this job", lambda told: wire.job_result(told, sent, self._secrets))
+        return self._read(
+            path, "the result of this job", lambda told: wire.job_result(told, sent, self._secrets, whole)
+        )
 
     # --- the library: reads, too --------------------------------------------------------------------
 

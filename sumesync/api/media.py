@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib.parse import urljoin
 
 import urllib3
@@ -17,6 +21,42 @@ from sumesync.errors import MediaError
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 256 * 1024
+_Place: TypeAlias = "tuple[str | None, str | None, int | None]"
+_HOSTS = 8
+"""Of so many hosts connections are kept: media come from few, and a stranger's redirects may name any number."""
+
+
+class Idle:
+    """Connections over which a whole file has come, so that another may: shaking hands takes longer than a picture."""
+
+    def __init__(self) -> None:
+        self._by_host: OrderedDict[_Place, list[PlainConnection]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def take(self, place: _Place) -> PlainConnection | None:
+        """One that is still open, and on which nothing has come that nobody asked for."""
+        while True:
+            with self._guard:
+                kept = self._by_host.get(place)
+                connection = kept.pop() if kept else None
+            if connection is None or connection.is_connected:
+                return connection
+            connection.close()
+
+    def give(self, place: _Place, connection: PlainConnection) -> None:
+        with self._guard:
+            self._by_host.setdefault(place, []).append(connection)
+            self._by_host.move_to_end(place)
+            left = self._by_host.popitem(last=False)[1] if len(self._by_host) > _HOSTS else []
+        for each in left:
+            each.close()
+
+    def close(self) -> None:
+        with self._guard:
+            left = [connection for kept in self._by_host.values() for connection in kept]
+            self._by_host.clear()
+        for each in left:
+            each.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +65,7 @@ class Downloader:
 
     hosts: Hosts
     user_agent: str
+    idle: Idle = field(default_factory=Idle)
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
         """Stream ``url`` into ``write``, at most ``media_bytes`` of the limits; returns the Content-Type.
@@ -41,27 +82,42 @@ class Downloader:
 
     def _hop(self, url: Url, write: Callable[[bytes], None]) -> str | _Done:
         """One request: either where it was redirected to, or the end."""
-        connection: PlainConnection | None = None
-        response: urllib3.BaseHTTPResponse | None = None
+        connection, response = self._asked(url)
+        whole = False
         try:
-            try:
-                connection = self.hosts.connection(url)
-                connection.connect()
-                connection.request("GET", url.request_uri, headers=self._headers(), preload_content=False)
-                response = connection.getresponse()
-            except NETWORK as error:
-                raise self._failed(url, error) from error
             if response.status in _REDIRECTS and response.headers.get("location"):
                 return response.headers["location"]
-            return self._body(url, response, write)
+            done = self._body(url, response, write)
+            whole = connection.sock is not None  # the host did not say that it closes it
+            return done
         finally:
-            for closable in (response, connection):
-                if closable is not None:
-                    closable.close()
+            response.close()
+            if whole:
+                self.idle.give(_place(url), connection)
+            else:
+                connection.close()
 
-    def _headers(self) -> dict[str, str]:
+    def _asked(self, url: Url) -> tuple[PlainConnection, urllib3.HTTPResponse]:
+        """The beginning of an answer. Its host may just have given a kept connection up: then over a new one."""
+        if (kept := self.idle.take(_place(url))) is not None:
+            with suppress(*NETWORK):
+                return kept, self._ask(kept, url)
+        try:
+            connection = self.hosts.connection(url)
+            return connection, self._ask(connection, url)
+        except NETWORK as error:
+            raise self._failed(url, error) from error
+
+    def _ask(self, connection: PlainConnection, url: Url) -> urllib3.HTTPResponse:
         headers = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
-        return {**headers, "Connection": "close"}
+        try:
+            if connection.sock is None:
+                connection.connect()
+            connection.request("GET", url.request_uri, headers=headers, preload_content=False)
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
 
     def _body(self, url: Url, response: urllib3.BaseHTTPResponse, write: Callable[[bytes], None]) -> _Done:
         headers = lower_names(response)
@@ -102,6 +158,10 @@ class Downloader:
     def _failed(self, url: Url, error: BaseException) -> MediaError:
         host = shown(url.host or "", limit=80)
         return MediaError(f"media could not be fetched from {host}: {self.hosts.reason(error)}", _FRESH)
+
+
+def _place(url: Url) -> _Place:
+    return url.scheme, url.host, url.port
 
 
 def _joined(url: str, location: str) -> str:

@@ -51,15 +51,17 @@ def _is_no_output(key: str) -> bool:
     )
 
 
-def job_result(payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] = ()) -> JobResult:
+def job_result(
+    payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] = (), whole: bool = False
+) -> JobResult:
     """The media URLs of ``GET /jobs/{id}/result`` in document order, each once, and the cost if told.
 
     They are the values of ``url`` and ``…_url`` (told) and the strings of lists named ``…_urls``, ``urls``,
     ``outputs``, ``images``, ``videos``, ``media`` or ``files`` (tolerated), except links into
     the API, thumbnails and other stand-ins, and inputs that are echoed: by their place, or because the
     URL (with or without its query) is one of ``sent``. A ``download_url`` beside a ``url`` or
-    ``media_url`` is another way to the same file. Beside them, all that it tells as a document, without the echoed
-    request: that is ours, and names places of private uploads. Raises Unreadable when it is no object or list.
+    ``media_url`` is another way to the same file. ``whole``: beside them, all that it tells as a document, without the
+    echoed request: that is ours, and names places of private uploads. Raises Unreadable when it is no object or list.
     """
     if not isinstance(payload, dict | list):
         raise Unreadable("the answer holds no result")
@@ -73,7 +75,7 @@ def job_result(payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] =
             continue
         files.add((place, _bare(url)))
         urls[url] = None
-    told = document_of(payload, secrets, leave_out=_ECHOES)
+    told = document_of(payload, secrets, leave_out=_ECHOES) if whole else {}
     return JobResult(tuple(urls), cost_of(payload), told if isinstance(told, dict) else {"data": told})
 
 

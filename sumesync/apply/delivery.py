@@ -46,11 +46,12 @@ def download(job: JobRecord, first_index: int, folder: str, family: str, sent: f
 
     Raises ApiError or MediaError (a fresh try asks for fresh URLs) and LocalStateError (our disk).
     """
-    result = _result(job, sent, tools)
+    is_document = family == "none"
+    result = _result(job, sent, tools, is_document)
     if result is None:
         return Haul(job, gone=True)
     cost = result.credits if result.credits is not None else job.credits
-    if family == "none":
+    if is_document:
         document = documents.public(result.document, f"the result of {job.id}")
         if not document:
             raise MediaError(f"the result of {job.id} is empty", "run apply again; if it stays so, ask Sume")
@@ -69,10 +70,10 @@ def download(job: JobRecord, first_index: int, folder: str, family: str, sent: f
     return Haul(replace(job, credits=cost), tuple(loaded))
 
 
-def _result(job: JobRecord, sent: frozenset[str], tools: Tools) -> JobResult | None:
+def _result(job: JobRecord, sent: frozenset[str], tools: Tools, whole: bool) -> JobResult | None:
     """None: Sume no longer has it."""
     try:
-        return tools.api.result(job.id, sent)
+        return tools.api.result(job.id, sent, whole=whole)
     except ApiError as error:
         if error.status in (404, 410):
             return None

@@ -18,7 +18,7 @@ from .test_api_wire import _JSON
 
 
 def document(answer: Any, *secrets: str) -> Any:
-    return wire.job_result(answer, (), secrets).document
+    return wire.job_result(answer, (), secrets, whole=True).document
 
 
 @pytest.mark.parametrize(

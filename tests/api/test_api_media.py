@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,65 @@ def test_a_file_that_is_too_large_by_its_word_or_in_fact() -> None:
     small = replace(QUICK, media_bytes=1000)
     assert "1,000" in failure(answering(http(200, b"", length=1001)), limits=small).what
     assert "1,000" in failure(_once(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000), limits=small).what
+
+
+def lines(*scripts: Script) -> tuple[list[bytes], int]:
+    """What three downloads give from hosts that do so, each, and over how many connections."""
+    left = list(scripts)
+
+    def script(line: Line) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(line)
+
+    with serving(script) as server, client_of(server.url) as client:
+        return [fetch(client, f"{server.url}/{number}.png")[1] for number in range(3)], len(server.lines)
+
+
+SHORT = http(200, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "connections"),
+    [
+        pytest.param([answering(SHORT)], 1, id="kept"),
+        pytest.param([answering(http(200, b"abc", Connection="close"))], 3, id="the-host-closes-it-and-says-so"),
+        pytest.param([_once(SHORT), answering(SHORT)], 2, id="the-host-closes-it-and-says-nothing"),
+        pytest.param([_once(SHORT + b"HTTP/1.1 200 OK"), answering(SHORT)], 2, id="more-came-than-was-asked-for"),
+        pytest.param([answering(SHORT, b"junk"), answering(SHORT)], 2, id="another-answer-cannot-be-read"),
+    ],
+)
+def test_a_connection_serves_the_next_download_too(scripts: list[Script], connections: int) -> None:
+    assert lines(*scripts) == ([b"abc"] * 3, connections)
+
+
+@pytest.mark.parametrize(
+    "answer", [http(404, b"no"), http(302, b"there", Location="/b.png"), http(200, b"abc", length=9)]
+)
+def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept(answer: bytes) -> None:
+    first = [answer]
+
+    def script(line: Line) -> None:
+        while line.read_request():
+            line.send(first.pop() if first else SHORT)
+            if answer.endswith(b"abc") and len(server.lines) == 1:
+                return
+
+    with serving(script) as server, client_of(server.url) as client:
+        with suppress(MediaError):
+            fetch(client, server.url)
+        assert fetch(client, server.url)[1] == b"abc"
+    assert len(server.lines) == 2
+
+
+def test_connections_are_kept_of_a_few_hosts_and_closed_at_the_end() -> None:
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(serving(answering(SHORT))) for _ in range(9)]
+        with client_of(hosts[0].url) as client:
+            for host in (*hosts, hosts[1], hosts[0]):
+                assert fetch(client, host.url)[1] == b"abc"
+        assert [len(host.lines) for host in hosts] == [2, *[1] * 8]
+        for host in hosts:
+            for line in host.lines:
+                assert line.sock.fileno() == -1 or line.sock.recv(1) == b""
 
 
 def test_what_write_raises_passes() -> None:

@@ -299,12 +299,12 @@ class FakeSume:
                 return self._view(job)
         raise ApiError("not found", status=404)
 
-    def result(self, job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+    def result(self, job_id: str, sent: frozenset[str] = frozenset(), *, whole: bool = False) -> JobResult:
         self.requests.append("result")
         if job_id in self.gone:
             raise ApiError("not found", status=404)
         if self.document is not None:
-            return JobResult((), document={"job": job_id, **self.document})
+            return JobResult((), document={"job": job_id, **self.document} if whole else {})
         return JobResult((f"https://media/{job_id}?at={self.clock.at}",))
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:

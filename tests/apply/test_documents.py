@@ -187,7 +187,7 @@ def test_a_result_that_is_too_large_is_told_and_not_asked_for_again() -> None:
 
 def test_a_result_of_which_nothing_may_be_kept_is_told() -> None:
     desk = analyst(REEL)
-    desk.sume.result = lambda job_id, sent=frozenset(): JobResult((), document={"api_key": "x"})  # type: ignore[method-assign]
+    desk.sume.result = lambda job_id, sent=frozenset(), **_: JobResult((), document={"api_key": "x"})  # type: ignore[method-assign]
     outcome, _ = desk.apply()
     assert [trouble.text for trouble in outcome.failed] == ["the result of job_1 is empty"]
 

@@ -767,7 +767,7 @@ def test_what_an_upstreams_own_request_named_is_not_taken_for_its_output() -> No
     told: list[frozenset[str]] = []
     real = desk.sume.result
 
-    def result(job_id: str, sent: frozenset[str] = frozenset()) -> JobResult:
+    def result(job_id: str, sent: frozenset[str] = frozenset(), **_: bool) -> JobResult:
         told.append(sent)
         return real(job_id, sent)
 
@@ -847,7 +847,7 @@ ONE, TWO, THREE = out("a.png", "1", 1), out("b.png", "2", 2), out("c.png", "3", 
 )
 def test_the_output_is_found_among_those_of_its_job(entry_: Entry, output: int, url: str) -> None:
     desk = a_desk(HERO)
-    desk.sume.result = lambda job_id, sent=frozenset(): result_of(job_id)  # type: ignore[method-assign]  # a fake
+    desk.sume.result = lambda job_id, sent=frozenset(), **_: result_of(job_id)  # type: ignore[method-assign]  # a fake
     made = inputs(desk).body(taking("b/film.sume.toml", "x", output_of(HERO, output)), {HERO.key: entry_})
     (named,) = made.named
     assert named.endswith(url)
@@ -888,7 +888,7 @@ def test_only_where_sume_says_that_it_is_gone_is_the_file_uploaded_instead(statu
     desk = a_desk(HERO)
     desk.apply()
 
-    def result(_job_id: str, _sent: frozenset[str] = frozenset()) -> JobResult:
+    def result(_job_id: str, _sent: frozenset[str] = frozenset(), **_: bool) -> JobResult:
         raise ApiError("no", status=status)
 
     desk.sume.result = result  # type: ignore[method-assign,assignment]  # a fake
@@ -990,7 +990,7 @@ def test_a_result_is_asked_for_with_the_urls_that_were_really_sent(crash: bool) 
     seen: list[frozenset[str]] = []
     real = desk.sume.result
 
-    def result(job_id: str, sent: frozenset[str] = frozenset()) -> Any:
+    def result(job_id: str, sent: frozenset[str] = frozenset(), **_: bool) -> Any:
         seen.append(sent)
         return real(job_id, sent)
 

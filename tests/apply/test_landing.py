@@ -26,7 +26,7 @@ PAIR = want("a/pair.sume.toml", "two bottles", image_count=2)
 def pairs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sume makes two pictures of each request."""
 
-    def result(job_id: str, _sent: frozenset[str] = frozenset()) -> JobResult:
+    def result(job_id: str, _sent: frozenset[str] = frozenset(), **_: bool) -> JobResult:
         return JobResult((f"https://media/{job_id}/1", f"https://media/{job_id}/2"))
 
     def download(url: str, write: Callable[[bytes], None]) -> str:

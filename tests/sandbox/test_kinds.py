@@ -79,7 +79,7 @@ def test_from_a_request_to_what_it_made(served: tuple[Site, SumeClient], name: s
     assert made.credits in (None, sum(charge.credits for charge in charges))
     s.clock.move(1_000)
     for job_id in made.job_ids:
-        view, result = client.job(job_id), client.result(job_id)
+        view, result = client.job(job_id), client.result(job_id, whole=True)
         assert (view.type, view.status) == (KINDS[name].type, "completed")
         assert result.credits == view.credits == KINDS[name].price(s.world.job(job_id).body)
         kept = json.dumps(result.document)
@@ -100,7 +100,7 @@ def test_an_analysis_is_told_whole(served: tuple[Site, SumeClient]) -> None:
     made = create(client, "reference-analysis")
     assert isinstance(made, Accepted)
     s.clock.move(1_000)
-    analysis = client.result(made.job_ids[0]).document["analysis"]
+    analysis = client.result(made.job_ids[0], whole=True).document["analysis"]
     assert isinstance(analysis, dict)
     assert set(analysis) >= {"hook", "beats", "transcript", "summary", "tags"}
     assert isinstance(analysis["summary"], str)
@@ -114,7 +114,7 @@ def test_an_ingest_tells_its_asset(served: tuple[Site, SumeClient]) -> None:
     made = create(client, "asset-upload")
     assert isinstance(made, Accepted)
     s.clock.move(1_000)
-    document = client.result(made.job_ids[0]).document
+    document = client.result(made.job_ids[0], whole=True).document
     assert document["asset_id"] == s.world.assets()[0].id
     assert s.world.assets()[0].upload.size == len(FILM)
 
