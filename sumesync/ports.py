@@ -64,8 +64,8 @@ class JobApi(Protocol):
         and then nothing was sent."""
 
     def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
-        """The newest jobs of the workspace, or those of a page that are in ``only``. The list lags: absence proves
-        nothing."""
+        """The newest jobs of the workspace, or those of a page that are in ``only``, without what they echo of their
+        requests. The list lags: absence proves nothing."""
 
     def job(self, job_id: str) -> JobView: ...
 

@@ -159,11 +159,11 @@ def _may_be_a_job(level: Mapping[str, Json]) -> bool:
     return not what or what.endswith(("job", "generation")) or status in _JOB_STATUSES
 
 
-def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> JobView:
+def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = (), echoes: bool = True) -> JobView:
     """A job as ``GET /jobs/{id}`` or an item of a list shows it.
 
     ``asked`` is the id in the URL: it stands in for an absent one. ``secrets``, and what the answer itself calls
-    private, are in none of its texts. Raises Unreadable when there is no
+    private, are in none of its texts. ``echoes``: with what it tells of its request. Raises Unreadable when there is no
     job in ``payload``, or another job than the one asked for.
     """
     job = job_object(payload)
@@ -186,9 +186,14 @@ def job_view(payload: Json, asked: str = "", secrets: Iterable[str] = ()) -> Job
         error_code=shown(text_of(details, "code", "type") or text_of(job, "error_code"), hidden, limit=80),
         error_message=shown(message or text_of(job, "error_message", "failure_reason"), hidden),
         request_id=request_id_of(details.get("request_id"), job.get("request_id"), secrets=hidden),
-        tokens=frozenset(v for _, v in walk(job) if isinstance(v, str) and _TOKEN.fullmatch(v)),
-        asked={name: _safe(value, hidden) for name, value in asked_for(payload).items()},
+        tokens=_tokens(job) if echoes else frozenset(),
+        asked={name: _safe(value, hidden) for name, value in asked_for(payload).items()} if echoes else {},
     )
+
+
+def _tokens(job: Json) -> frozenset[str]:
+    """Whatever in it could be a key that we sent."""
+    return frozenset(value for _, value in walk(job) if isinstance(value, str) and _TOKEN.fullmatch(value))
 
 
 def asked_for(payload: Json) -> dict[str, Json]:
@@ -275,9 +280,9 @@ def job_page(
     """A page of ``GET /jobs``: ``{"object":"list","data":[…],"has_more":…,"next_cursor":…}`` (seen for
     assets), or its sisters with ``jobs``, ``items``, a bare list, or all of it inside ``data``.
 
-    Items that are no readable job are left out, and where ``only`` says which ids somebody waits for, all others:
-    reading one is a hundred looks at what it may hold. A cursor that leads back to the page itself is none.
-    Raises Unreadable when there is no list at all.
+    Items that are no readable job are left out, and where ``only`` says which ids somebody waits for, all others, and
+    what those echo of their requests: reading that is a hundred looks at what it may hold. A cursor that leads back to
+    the page itself is none. Raises Unreadable when there is no list at all.
     """
     items, cursor = page_items(payload, "jobs", asked_cursor)
     return JobPage(tuple(_views(items, tuple(secrets), only)), cursor)
@@ -306,7 +311,7 @@ def _views(items: list[Json], secrets: tuple[str, ...], only: Collection[str] | 
         if only is not None and _id_of(job_object(item)) not in only:
             continue
         try:
-            yield job_view(item, secrets=secrets)
+            yield job_view(item, secrets=secrets, echoes=only is None)
         except Unreadable:
             continue
 

@@ -51,9 +51,7 @@ def _is_no_output(key: str) -> bool:
     )
 
 
-def job_result(
-    payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] = (), whole: bool = False
-) -> JobResult:
+def job_result(payload: Json, sent: Iterable[str] = (), secrets: Iterable[str] = (), whole: bool = False) -> JobResult:
     """The media URLs of ``GET /jobs/{id}/result`` in document order, each once, and the cost if told.
 
     They are the values of ``url`` and ``…_url`` (told) and the strings of lists named ``…_urls``, ``urls``,

@@ -121,9 +121,15 @@ def patched(current: LockText, changes: Mapping[EntryKey, Entry | None], workspa
     entries = dict(made.lock.entries)
     for key in changes:
         if key in made.blocks and made.blocks[key] is not current.blocks.get(key):
-            (table,) = tomli.loads(made.blocks[key])["entry"]
-            entries[key] = _entry(table, paths.LOCK_NAME)
+            entries[key] = _read_again(made.blocks[key])
     return replace(made, lock=replace(made.lock, entries=entries))
+
+
+def _read_again(block: str) -> Entry:
+    if (entry := plain_entry(block.removeprefix(_BLOCK))) is not None:
+        return entry
+    (table,) = tomli.loads(block)["entry"]
+    return _entry(table, paths.LOCK_NAME)
 
 
 def _patched(current: LockText, changes: Mapping[EntryKey, Entry | None], workspace: str | None) -> LockText:

@@ -91,7 +91,8 @@ def test_job_page(row: dict[str, Any]) -> None:
     page = wire.job_page(row["answer"], row.get("asked"))
     for view in page.jobs:
         only = wire.job_page(row["answer"], row.get("asked"), only={view.id})
-        assert (only.jobs, only.cursor) == (tuple(job for job in page.jobs if job.id == view.id), page.cursor)
+        silent = tuple(replace(job, tokens=frozenset(), asked={}) for job in page.jobs if job.id == view.id)
+        assert (only.jobs, only.cursor) == (silent, page.cursor)
     assert [job.id for job in page.jobs] == row["ids"]
     assert page.cursor == row["cursor"]
 
