@@ -19,7 +19,7 @@ from sumesync.core.inputs import InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
-from sumesync.core.placement import paths_of_interest
+from sumesync.core.placement import paths_of_interest, recorded_paths
 from sumesync.core.plan import plan
 from sumesync.core.spec import resolve
 from sumesync.core.view import Project, State
@@ -187,7 +187,8 @@ def seen(
     """What the disk would answer: facts of the paths that the plan asks about, names of all media. The metadata of
     every entry that is as its spec says are up to date unless ``described`` says otherwise (None: no file)."""
     specs = tuple(specs)
-    asked = paths_of_interest(specs, state.lock, state.facts, index(state.lock, state.facts, state.journal, endpoint))
+    paid = index(state.lock, state.facts, state.journal, endpoint)
+    asked = paths_of_interest(specs, recorded_paths(state.lock), state.facts, paid)
     names: dict[str, frozenset[str]] = {}
     for folder in {spec.folder for spec in specs}:
         inside = (path for path in files if posixpath.dirname(path) == folder and suffix_of(path) in MEDIA_SUFFIXES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,19 @@ def look(
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    project = specs.read_project(home, found, place.config, place.problems, place.schemas, instead, hashes, said)
-    lock = locks.read()
+    look_at_lock = cache(lambda: _standing(home, locks, hashes, described))
+    project = specs.read_project(
+        home,
+        found,
+        place.config,
+        place.problems,
+        place.schemas,
+        instead,
+        hashes,
+        said,
+        look_at_lock if locks.exists() else None,
+    )
+    lock, standing = look_at_lock()
     waiting = open_submissions(submissions, facts)
     sent_now = being_sent(waiting, working.since if working else None)
     sending = {s.key: printable(f"process {working.pid} ({working.command})", 80) for s in sent_now if working}
@@ -102,7 +114,7 @@ def look(
     state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
     paid = index(state.lock, state.facts, state.journal, endpoint)
-    observed = observe.observe(home.root, project, state, endpoint, hashes, described, locks.blocks, paid)
+    observed = observe.observe(home.root, project, state, endpoint, hashes, standing, paid)
     for each in (hashes, said, described):
         each.keep()
     media = OutputFiles(home.root)
@@ -120,6 +132,14 @@ def look(
         paid,
         None if instead else began,
     )
+
+
+def _standing(
+    home: Home, locks: LockFile, hashes: Hashes, described: Facts
+) -> tuple[Lock | None, observe.Standing | None]:
+    """The lock, and what stands where it says."""
+    lock = locks.read()
+    return lock, observe.standing(home.root, lock, hashes, described, locks.blocks) if lock else None
 
 
 def _facts(place: Place, began: int | None) -> tuple[Facts, Facts]:

@@ -95,15 +95,22 @@ def ours(lock: Lock, facts: Iterable[Fact], observed: Observed) -> Ours:
     return Ours(frozenset(written), frozenset(recorded), places, vouched, observed.committed)
 
 
-def paths_of_interest(
-    wanted: Iterable[Wanted], lock: Lock, facts: Iterable[Fact], paid: Mapping[str, Paid]
-) -> set[str]:
-    """Every path whose bytes the plan may ask about. Documents are no files of their own: metadata tell of them."""
-    known = [output for fact in facts for output in fact.job.outputs]
+def recorded_paths(lock: Lock) -> set[str]:
+    """Where the lock says that files stand. Documents are no files of their own: metadata tell of them."""
+    known: list[Output] = []
     for _, past in pasts(lock):
-        known += [output for job in past.jobs for output in job.outputs]
+        for job in past.jobs:
+            known += job.outputs
         known += past.accepted
-    found = {output.path for output in known if not output.is_document}
+    return {output.path for output in known if not output.is_document}
+
+
+def paths_of_interest(
+    wanted: Iterable[Wanted], recorded: Iterable[str], facts: Iterable[Fact], paid: Mapping[str, Paid]
+) -> set[str]:
+    """Every path whose bytes the plan may ask about. ``recorded``: those of the lock."""
+    found = {output.path for fact in facts for output in fact.job.outputs if not output.is_document}
+    found.update(recorded)
     for variant in wanted:
         made = paid[variant.fingerprint].every_output if variant.fingerprint in paid else ()
         media = (output for output in made if not output.is_document)

@@ -53,8 +53,8 @@ def _visible(char: str) -> str:
 
 def without_queries(text: str) -> str:
     """``text`` with the query, fragment and user part of every URL in it taken off: they hold signatures."""
-    if "/" not in text and "?" not in text:
-        return text  # each of the three needs one of these
+    if "?" not in text and ("/" not in text or ("#" not in text and "@" not in text)):
+        return text  # each of the three needs one of these, and to look for them is a hundred times as fast
     return _USERINFO.sub(r"\1", _BARE_QUERY.sub("", _URL.sub(r"\1", text)))
 
 

@@ -20,9 +20,9 @@ _MANY: Final = 2_000
 Item = TypeVar("Item")
 
 
-def halves(items: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
-    """What to read here, and what in a child: nothing, where there are few."""
-    middle = len(items) // 2 if len(items) >= _MANY and _may_copy() else len(items)
+def shares(items: Sequence[Item], here: float = 0.5) -> tuple[Sequence[Item], Sequence[Item]]:
+    """What to read here, this part of all, and what in a child: nothing, where there are few."""
+    middle = int(len(items) * here) if len(items) >= _MANY and _may_copy() else len(items)
     return items[:middle], items[middle:]
 
 

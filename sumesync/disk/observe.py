@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +17,7 @@ from sumesync.core.inputs import MOST_BYTES, InputFile
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import Index, index
 from sumesync.core.paths import MEDIA_SUFFIXES, suffix_of
-from sumesync.core.placement import documents, paths_of_interest
+from sumesync.core.placement import documents, paths_of_interest, recorded_paths
 from sumesync.core.text import printable
 from sumesync.core.view import Project, State
 from sumesync.disk import atomic, described, git
@@ -24,12 +25,35 @@ from sumesync.disk.facts import Facts
 from sumesync.disk.hashes import Hashes
 from sumesync.disk.project import Home, inside, reached
 from sumesync.errors import LocalStateError
-from sumesync.model import Entry, EntryKey, FileFact, FileKind
+from sumesync.model import EntryKey, FileFact, FileKind, Lock
 
 _CHUNK: Final = 1 << 20
 HASHES: Final = Hashes()
 FACTS: Final = Facts()
 """Both remember nothing: every file is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands where a lock says that media and metadata do; None: nothing."""
+
+    files: Mapping[str, FileFact | None]
+    described: Mapping[str, MetadataFact | None]
+
+
+def standing(
+    root: Path,
+    lock: Lock,
+    hashes: Hashes = HASHES,
+    facts: Facts = FACTS,
+    blocks: Mapping[EntryKey, str] = MappingProxyType({}),
+) -> Standing:
+    """``facts``: what is remembered of metadata; ``blocks``: the text of each entry in the lock."""
+    proved: set[str] = set()
+    files = {path: look(root, path, hashes, proved) for path in sorted(recorded_paths(lock))}
+    places = {metadata.path_of(key): entry for key, entry in lock.entries.items()}
+    view = described.Described(root, facts, blocks, proved)
+    return Standing(files, {path: view.of(path, places[path]) for path in sorted(places)})
 
 
 def observe(
@@ -38,29 +62,24 @@ def observe(
     state: State,
     endpoint: str,
     hashes: Hashes = HASHES,
-    facts: Facts = FACTS,
-    blocks: Mapping[EntryKey, str] = MappingProxyType({}),
+    known: Standing | None = None,
     paid: Index | None = None,
 ) -> Observed:
-    """Look at everything that a plan of ``project`` may ask about, and at nothing else. ``facts``: what is remembered
-    of metadata; ``blocks``: the text of each entry in the lock; ``paid``: the index of ``state``, where it is made
-    already."""
+    """Look at everything that a plan of ``project`` may ask about, and at nothing else. ``known``: what stands where
+    the lock says, and ``paid``: the index of ``state``, where they are there already."""
+    known = standing(root, state.lock, hashes) if known is None else known
     paid = index(state.lock, state.facts, state.journal, endpoint) if paid is None else paid
-    asked = paths_of_interest(project.wanted, state.lock, state.facts, paid)
+    asked = paths_of_interest(project.wanted, known.files, state.facts, paid)
     folders = {wanted.folder for wanted in project.wanted}
     names = {folder: names_in(root, folder) for folder in folders}
     proved: set[str] = set()
-    files = {path: fact for path in sorted(asked) if (fact := look(root, path, hashes, proved)) is not None}
-    places: dict[str, Entry | None] = {metadata.path_of(wanted.key): None for wanted in project.wanted}
-    places |= {metadata.path_of(key): entry for key, entry in state.lock.entries.items()}
-    view = described.Described(root, facts, blocks, proved)
-    seen = ((path, view.of(path, entry)) for path, entry in sorted(places.items(), key=_path))
-    found = {path: known for path, known in seen if known is not None}
-    return Observed(files | documents(found), names, found, looked_at=frozenset(asked | places.keys()))
-
-
-def _path(place: tuple[str, Entry | None]) -> str:
-    return place[0]
+    files = {**known.files, **{path: look(root, path, hashes, proved) for path in sorted(asked - known.files.keys())}}
+    places = {metadata.path_of(wanted.key) for wanted in project.wanted}
+    new = {path: described.read(root, path, proved) for path in sorted(places - known.described.keys())}
+    found = {path: fact for path, fact in {**known.described, **new}.items() if fact is not None}
+    there = {path: fact for path, fact in files.items() if fact is not None}
+    looked_at = frozenset(asked | places | known.described.keys())
+    return Observed(there | documents(found), names, found, looked_at=looked_at)
 
 
 def look(root: Path, path: str, hashes: Hashes = HASHES, proved: set[str] | None = None) -> FileFact | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,8 @@ from sumesync.disk.observe import FACTS, HASHES, look_input
 from sumesync.disk.project import Home, inside, nested, read_bytes
 from sumesync.errors import LocalStateError, Problem
 
+_OWN_SHARE: Final = 0.3
+"""Of specs, where there is a lock to read and what it tells of to look at, while a child reads the others."""
 _OWN: Final = "outputs stay inside the project"
 
 
@@ -38,21 +40,25 @@ def read_project(
     instead: Mapping[str, bytes] = MappingProxyType({}),
     hashes: Hashes = HASHES,
     facts: Facts = FACTS,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Project:
     """All specs, those of ``found``, resolved. ``problems`` are those of the settings. ``instead``: what specs would
-    say. ``facts``: what is remembered of them."""
+    say. ``facts``: what is remembered of them. ``meanwhile``: what else is to be done, about as long; it is called
+    where others read the most of many specs."""
     proved: set[str] = set()
     reachable: set[str] = set()
     recalled = _recalled(home, [path for path in found if path not in instead], facts, proved, reachable)
     unread = [path for path in found if path not in recalled]
     learning = recall.Learning(home.root, facts, [path for path in unread if path not in instead], proved)
-    own, others = ahead.halves(unread) if not instead else (unread, [])
+    own, others = ahead.shares(unread, _OWN_SHARE if meanwhile else 0.5) if not instead else (unread, [])
 
     def read(some: Iterable[str]) -> _Read:
         opened = {path: _open_spec(home.root, path, config, schemas, instead.get(path), proved) for path in some}
         return _resolved(home, opened, config, schemas, hashes, learning, reachable)
 
     with ahead.ahead(lambda: _plain(home.root, others, config, schemas), bool(others)) as told:
+        if others and meanwhile:
+            meanwhile()
         first = read(own)
         known = _told(home, told() or {}, reachable)
     for path, drafts in known.items():

@@ -357,8 +357,7 @@ def _totals(result: Outcome, style: Style) -> str:
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], style: Style = plain) -> str:
     """Left-aligned columns, for a terminal and for a pipe alike."""
-    cells = [tuple(printable(cell) for cell in row) for row in rows]
-    widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head))]
-    lines = [style("  ".join(name.ljust(width) for name, width in zip(head, widths, strict=True)).rstrip(), bold=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join(lines) + "\n"
+    cells = [tuple([printable(cell) for cell in row]) for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    line = "  ".join(f"{{:<{width}}}" for width in widths).format
+    return "\n".join([style(line(*head).rstrip(), bold=True), *(line(*row).rstrip() for row in cells)]) + "\n"

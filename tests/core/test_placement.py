@@ -8,7 +8,17 @@ import pytest
 
 from sumesync.core.action import Observed
 from sumesync.core.paid import index
-from sumesync.core.placement import Ours, beside_of, clashes, edited, ours, paths_of_interest, taken, target_of
+from sumesync.core.placement import (
+    Ours,
+    beside_of,
+    clashes,
+    edited,
+    ours,
+    paths_of_interest,
+    recorded_paths,
+    taken,
+    target_of,
+)
 from sumesync.model import SUME, Fact, FileFact, JobState, Wanted
 from tests.builders import OTHER, entry, fact, file, job, lock, output, past, pointer, sha, wanted
 from tests.values import HERO, HERO_DONE, HERO_JOB, RED, RED_JOB, TEASER
@@ -126,11 +136,11 @@ def test_every_path_that_a_plan_may_ask_about() -> None:
     whole = lock(entry(HERO, HERO_JOB, accepted=(blessed,), history=(past(RED, job("j", JobState.COMPLETED, old)),)))
     told = fact(TEASER, job("k", JobState.COMPLETED, output("told/teaser.mp4", "teaser")))
     paid = index(whole, [told], [], SUME)
-    assert paths_of_interest([], whole, [told], paid) == {
+    assert paths_of_interest([], recorded_paths(whole), [told], paid) == {
         "launch/hero.png",
         "launch/blessed.png",
         "old/red.png",
         "told/teaser.mp4",
     }
     moved = wanted("b/x.sume.toml", "A cup on a white table")
-    assert paths_of_interest([moved, wanted("c.sume.toml", "new")], lock(), [], paid) == {"b/x.png"}
+    assert paths_of_interest([moved, wanted("c.sume.toml", "new")], [], [], paid) == {"b/x.png"}

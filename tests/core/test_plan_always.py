@@ -21,7 +21,7 @@ from sumesync.core.action import Observed, Plan, Policy, Standing, Verb, Why
 from sumesync.core.metadata import MetadataFact
 from sumesync.core.paid import index
 from sumesync.core.paths import suffix_of
-from sumesync.core.placement import ours, paths_of_interest, stem_of
+from sumesync.core.placement import ours, paths_of_interest, recorded_paths, stem_of
 from sumesync.core.plan import only, plan
 from sumesync.core.view import Project, State
 from sumesync.errors import Exit, Problem
@@ -185,9 +185,8 @@ def _seen(
     project: Project, state: State, files: Mapping[str, FileFact], policy: Policy, papers: Mapping[str, int]
 ) -> Observed:
     """What the disk answers of ``files``. ``papers``: 0 no metadata, 1 a stranger's, else ours."""
-    asked = paths_of_interest(
-        project.wanted, state.lock, state.facts, index(state.lock, state.facts, state.journal, policy.endpoint)
-    )
+    paid = index(state.lock, state.facts, state.journal, policy.endpoint)
+    asked = paths_of_interest(project.wanted, recorded_paths(state.lock), state.facts, paid)
     names = {
         folder: frozenset(
             path.rpartition("/")[2]

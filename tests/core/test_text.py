@@ -200,6 +200,18 @@ def test_a_query_is_taken_off_whatever_the_scheme(text: str, shown: str) -> None
     assert without_queries(text) == shown
 
 
+@settings(max_examples=examples(300))
+@given(
+    st.lists(st.sampled_from(["https:", "//", "/", "\\/", "?", "#", "@", "a", "=", ".", " ", '"']), max_size=12).map(
+        "".join
+    )
+)
+def test_what_is_not_even_looked_through_has_nothing_to_take_off(text: str) -> None:
+    """A mark that every query, fragment and user part needs is put at the end, by itself: then all of it is looked
+    through."""
+    assert without_queries(f"{text} /#@?") == f"{without_queries(text)} /#@?"
+
+
 @pytest.mark.parametrize("text", ["what? no#thing", "is it//really? yes", "why? a=b", "a ?b=c", "C# or F#?", "// so?"])
 def test_prose_is_left_as_it_is(text: str) -> None:
     assert without_queries(text) == text

@@ -67,11 +67,13 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def read(root: Path, facts: Facts | None = None, shift: int = 0) -> Project:
+def read(
+    root: Path, facts: Facts | None = None, shift: int = 0, meanwhile: Callable[[], object] | None = None
+) -> Project:
     here = home(root)
     found = project.spec_paths(root)
     found = [*found[shift:], *found[:shift]]
-    return specs.read_project(here, found, Config(), (), SCHEMAS, facts=facts or Facts())
+    return specs.read_project(here, found, Config(), (), SCHEMAS, facts=facts or Facts(), meanwhile=meanwhile)
 
 
 def gone(pids: list[int]) -> bool:
@@ -128,6 +130,22 @@ def test_a_child_that_fails_tells_nothing_and_says_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_is_to_be_done_meanwhile_is_done_where_a_child_reads(root: Path, copies: list[int]) -> None:
+    whole, done = read(root), list[int]()
+    assert read(root, meanwhile=lambda: done.append(len(copies))) == whole
+    assert done == [2]
+    found = project.spec_paths(root)[:1]
+    specs.read_project(home(root), found, Config(), (), SCHEMAS, meanwhile=lambda: done.append(0))
+    assert done == [2]
+
+
+def test_what_fails_meanwhile_leaves_no_child(root: Path, copies: list[int]) -> None:
+    with pytest.raises(OSError, match="the disk is gone"):
+        read(root, meanwhile=fails)
+    assert len(copies) == 1
+    assert gone(copies)
+
+
 def test_what_a_child_fails_at_is_read_here(root: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(root)
     monkeypatch.setattr(specs, "_plain", lambda *_: fails())
@@ -165,10 +183,11 @@ def test_nothing_is_copied_for_little_or_beside_another_thread(monkeypatch: pyte
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     many = list(range(5_001))
-    assert ahead.halves(many) == (many[:2_500], many[2_500:])
-    assert ahead.halves(many[:100]) == (many[:100], [])
+    assert ahead.shares(many) == (many[:2_500], many[2_500:])
+    assert ahead.shares(many, 0.3) == (many[:1_500], many[1_500:])
+    assert ahead.shares(many[:100]) == (many[:100], [])
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert ahead.halves(many) == (many, [])
+    assert ahead.shares(many) == (many, [])
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(threading, "active_count", lambda: 2)
-    assert ahead.halves(many) == (many, [])
+    assert ahead.shares(many) == (many, [])
