@@ -11,7 +11,7 @@ from typing import Any
 from sumesync.core.chain import Draft, Link
 from sumesync.core.inputs import Ask
 from sumesync.core.kinds import Takes
-from sumesync.core.metadata import clean
+from sumesync.core.metadata import is_clean
 from sumesync.model import EntryKey, LocalInput, Wanted
 
 
@@ -25,7 +25,7 @@ def _rememberable(draft: Draft) -> bool:
     wanted = draft.wanted
     whole = (dict(wanted.request), dict(wanted.meta), draft.text if draft.links else "")
     takes_files = any(isinstance(given, LocalInput) for given in wanted.inputs.values())
-    return not takes_files and all(clean(each) == each for each in whole)
+    return not takes_files and all(map(is_clean, whole))
 
 
 def written(drafts: Iterable[Draft]) -> list[Any]:

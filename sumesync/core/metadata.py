@@ -153,6 +153,15 @@ def clean(value: Json) -> Json:
     return value
 
 
+def is_clean(value: Json) -> bool:
+    """Whether ``clean`` of it is what it is."""
+    if isinstance(value, str):
+        return without_queries(value) == value
+    if isinstance(value, dict):
+        return all(map(is_clean, value.values()))
+    return all(map(is_clean, value)) if isinstance(value, list) else True
+
+
 def _ordered(value: Json) -> Json:
     """The prompt first, then by name: the order in which a spec has its keys means nothing."""
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sumesync.core import kept
 from sumesync.core.chain import Draft
@@ -71,3 +72,8 @@ class Learning:
             return
         if all(there is not None and self._facts.settled(there) for there in named.values()):
             self._facts.learn(path, here, [named, kept.written(drafts)])
+
+    def told(self, path: str, written: list[Any]) -> None:
+        """A spec that names no prompt file was read elsewhere, and said this, as ``kept`` has it."""
+        if (here := self._signs.get(path)) is not None:
+            self._facts.learn(path, here, [{}, written])

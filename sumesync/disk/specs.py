@@ -60,9 +60,11 @@ def read_project(
         if others and meanwhile:
             meanwhile()
         first = read(own)
-        known = _told(home, told() or {}, reachable)
-    for path, drafts in known.items():
-        learning.learn(path, (), drafts)
+        plain = told() or {}
+    known = _told(home, plain, reachable)
+    for path in known:
+        if plain[path][1]:
+            learning.told(path, plain[path][0])
     last = read([path for path in others if path not in known])
     by_path = {path: each.drafts for path, each in recalled.items()} | first.drafts | known | last.drafts
     reads = {path: each.prompts for path, each in recalled.items()} | first.reads | last.reads
@@ -119,7 +121,8 @@ def _resolved(
 
 
 def _plain(root: Path, some: Iterable[str], config: Config, schemas: Schemas) -> dict[str, Any]:
-    """Those of ``some`` that are right and name no file, as ``kept`` has them. Nothing is told of the others."""
+    """Those of ``some`` that are right and name no file, as ``kept`` has them, and whether they may be remembered.
+    Nothing is told of the others."""
     proved: set[str] = set()
     found = {}
     for path in some:
@@ -127,13 +130,13 @@ def _plain(root: Path, some: Iterable[str], config: Config, schemas: Schemas) ->
         if isinstance(opened, Document) and not opened.prompts and not opened.files:
             drafts, trouble = _apart(resolve(opened, config, schemas))
             if drafts and not trouble:
-                found[path] = kept.written(drafts)
+                found[path] = [kept.written(drafts), kept.rememberable(drafts)]
     return found
 
 
 def _told(home: Home, plain: Mapping[str, Any], reachable: set[str]) -> dict[str, tuple[Draft, ...]]:
     """What a child found, but for specs whose outputs could not go where they say: of those the problem is told."""
-    found = {path: kept.read(path, told) for path, told in plain.items()}
+    found = {path: kept.read(path, told) for path, (told, _) in plain.items()}
     folders = {draft.wanted.folder for drafts in found.values() for draft in drafts}
     lost = {folder for folder in folders if not _usable(home, folder, reachable)}
     return {path: drafts for path, drafts in found.items() if lost.isdisjoint(d.wanted.folder for d in drafts)}
