@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,8 @@ import click
 from sumesync.cli.options import Common
 from sumesync.cli.session import Session
 from sumesync.cli.talk import Quit
-from sumesync.core import paths
 from sumesync.disk import asking, atomic, git, memory, signs
-from sumesync.disk import project as projects
 from sumesync.errors import Exit
-from sumesync.model import SANDBOX, SUME
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +57,7 @@ def world(session: Session, asked: list[git.Asked]) -> memory.Memory | None:
     root = str(session.place.home.root)
     if session.began is None or session.state.journal or not all(_again(one, root) for one in asked):
         return None  # a request that is out hangs on other processes, too
-    places = sorted(str(place) for place in _places(session))
-    folders, newest = memory.newest(places, root)
+    folders, newest = session.signs
     if newest >= session.began or signs.at(str(session.place.home.config)) != session.place.sign:
         return None  # something was written while we looked
     questions = {(one.arguments, one.asked): memory.answered(one.answer, one.code) for one in asked}
@@ -71,23 +67,3 @@ def world(session: Session, asked: list[git.Asked]) -> memory.Memory | None:
 
 def _again(one: git.Asked, root: str) -> bool:
     return one.whole and one.root == root and one.arguments in asking.REPEATABLE
-
-
-def _places(session: Session) -> set[Path]:
-    """Every folder that holds, or would hold, a file that the look asked for, and those above it in the project."""
-    home = session.place.home
-    project = session.project
-    files: set[str] = {*project.spec_paths, *session.observed.looked_at}
-    files.update(*project.reads.values())
-    folders = {paths.parent(path) for path in files} | project.folders
-    if not home.in_git:
-        folders.update(projects.folders(home.root))
-    places = {home.root / above for folder in folders for above in _upwards(folder)}
-    states = {home.state(endpoint) for endpoint in (SUME, SANDBOX)}
-    return places | {home.root, home.private} | states | {state / "journal" for state in states}
-
-
-def _upwards(folder: str) -> Iterable[str]:
-    while folder:
-        yield folder
-        folder = paths.parent(folder)

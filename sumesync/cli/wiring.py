@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -115,8 +115,9 @@ def look(
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
     paid = index(state.lock, state.facts, state.journal, endpoint)
     observed = observe.observe(home.root, project, state, endpoint, hashes, standing, paid)
-    for each in (hashes, said, described):
-        each.keep()
+    keep, late = partial(_keep, hashes, said, described), recalling and began is not None and not instead
+    if not late:
+        keep()
     media = OutputFiles(home.root)
     return Session(
         place,
@@ -131,7 +132,13 @@ def look(
         str(working) if working else "",
         paid,
         None if instead else began,
+        keep if late else None,
     )
+
+
+def _keep(*kept: Hashes | Facts) -> None:
+    for each in kept:
+        each.keep()
 
 
 def _standing(

@@ -25,7 +25,7 @@ def _rememberable(draft: Draft) -> bool:
     wanted = draft.wanted
     whole = (dict(wanted.request), dict(wanted.meta), draft.text if draft.links else "")
     takes_files = any(isinstance(given, LocalInput) for given in wanted.inputs.values())
-    return not takes_files and all(map(is_clean, whole))
+    return not takes_files and all(is_clean(each) for each in whole)
 
 
 def written(drafts: Iterable[Draft]) -> list[Any]:

@@ -22,8 +22,13 @@ Item = TypeVar("Item")
 
 def shares(items: Sequence[Item], here: float = 0.5) -> tuple[Sequence[Item], Sequence[Item]]:
     """What to read here, this part of all, and what in a child: nothing, where there are few."""
-    middle = int(len(items) * here) if len(items) >= _MANY and _may_copy() else len(items)
+    middle = int(len(items) * here) if is_worth(len(items)) else len(items)
     return items[:middle], items[middle:]
+
+
+def is_worth(number: int) -> bool:
+    """Whether to look at so many specs, or at what belongs to them, is worth a child, where one can be had."""
+    return number >= _MANY and _may_copy()
 
 
 def _may_copy() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import json
 import os
 import shlex
 import shutil
@@ -20,7 +21,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sumesync.cli.main import run as run_click
-from sumesync.disk import memory, observe, signs
+from sumesync.disk import ahead, memory, observe, signs
 from tests.builders import examples
 
 from .stage import Result, Stage, Sume
@@ -95,6 +96,41 @@ class Counted:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return Counted(monkeypatch)
+
+
+def kept(stage: Stage) -> dict[str, Any]:
+    """What looks remember of files, by the names under which they do."""
+    cache = stage.root / ".sume" / "cache"
+    return {name: json.loads((cache / name).read_text()) for name in ("specs.json", "metadata.json", "hashes.json")}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is copied here")
+@pytest.mark.parametrize("command", [("plan", "--offline"), ("check",), ("status",)])
+def test_a_child_may_read_and_remember(
+    stage: Stage, counted: Counted, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    story(stage)
+    stage.here(*command)
+    alone, fork, made = kept(stage), os.fork, list[int]()
+    shutil.rmtree(stage.root / ".sume" / "cache")
+
+    def copied() -> int:
+        if pid := fork():
+            made.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", copied)
+    monkeypatch.setattr(ahead, "_MANY", 2)
+    monkeypatch.setattr(ahead, "_may_copy", lambda: True)  # pytest's workers have a thread of their own
+    fresh = stage.here(*command, "--no-cache")
+    assert len(made) == 1, "it read"
+    told = stage.here(*command)
+    assert len(made) == 3, "it read, and it remembered"
+    assert kept(stage) == alone
+    before = counted.hits
+    again = stage.here(*command)
+    assert counted.hits == before + 1
+    assert (told.out, told.err) == (again.out, again.err) == (fresh.out, fresh.err)
 
 
 def test_it_is_said_again_until_something_changes(stage: Stage, counted: Counted) -> None:
