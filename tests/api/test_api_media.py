@@ -134,7 +134,7 @@ SHORT = http(200, b"abc")
         pytest.param([answering(http(200, b"abc", Connection="close"))], 3, id="the-host-closes-it-and-says-so"),
         pytest.param([_once(SHORT), answering(SHORT)], 2, id="the-host-closes-it-and-says-nothing"),
         pytest.param([_once(SHORT + b"HTTP/1.1 200 OK"), answering(SHORT)], 2, id="more-came-than-was-asked-for"),
-        pytest.param([answering(SHORT, b"junk"), answering(SHORT)], 2, id="another-answer-cannot-be-read"),
+        pytest.param([answering(SHORT, b"junk\r\n\r\n"), answering(SHORT)], 2, id="another-answer-cannot-be-read"),
     ],
 )
 def test_a_connection_serves_the_next_download_too(scripts: list[Script], connections: int) -> None:
