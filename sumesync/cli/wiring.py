@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -82,9 +82,7 @@ def look(
     or look again before they act."""
     home, endpoint = place.home, place.endpoint
     found = projects.spec_paths(home.root)  # before anything in .sume is believed
-    began = projects.began(home) if place.cached else None
-    hashes = Hashes(home.cache if place.cached else None, began)
-    said, described = _facts(place, began) if recalling and place.cached else (Facts(), Facts())
+    known = _remembered(place, recalling)
     folder = home.state(endpoint)
     if home.private in (folder, *folder.parents):
         projects.inside(home.root, folder.relative_to(home.root).as_posix())  # a pull request can commit links
@@ -93,31 +91,21 @@ def look(
     locks = LockFile(home.root)
     submissions, working = _submissions(home, journal)
     facts = ledger.list()  # after the journal: a run records a job here before it clears its file there
-    look_at_lock = cache(lambda: _standing(home, locks, hashes, described))
-    project = specs.read_project(
-        home,
-        found,
-        place.config,
-        place.problems,
-        place.schemas,
-        instead,
-        hashes,
-        said,
-        look_at_lock if locks.exists() else None,
-    )
+    look_at_lock = cache(lambda: _standing(home, locks, known))
+    meanwhile = look_at_lock if locks.exists() else None
+    settings = place.config, place.problems, place.schemas
+    project = specs.read_project(home, found, *settings, instead, known.hashes, known.said, meanwhile)
     lock, standing = look_at_lock()
     waiting = open_submissions(submissions, facts)
-    sent_now = being_sent(waiting, working.since if working else None)
-    sending = {s.key: printable(f"process {working.pid} ({working.command})", 80) for s in sent_now if working}
     if lock is None and not without_lock:
         _refuse_without_lock(home, project, waiting)
-    state = State(lock or Lock(_lineage(facts)), facts, waiting, sending)
+    state = State(lock or Lock(_lineage(facts)), facts, waiting, _sending(waiting, working))
     project = projects.without_absent(home, project, {key.path for key in state.lock.entries})
     paid = index(state.lock, state.facts, state.journal, endpoint)
-    observed = observe.observe(home.root, project, state, endpoint, hashes, standing, paid)
-    keep, late = partial(_keep, hashes, said, described), recalling and began is not None and not instead
+    observed = observe.observe(home.root, project, state, endpoint, known.hashes, standing, paid)
+    late = recalling and known.began is not None and not instead
     if not late:
-        keep()
+        known.keep()
     media = OutputFiles(home.root)
     return Session(
         place,
@@ -131,30 +119,55 @@ def look(
         lock is not None,
         str(working) if working else "",
         paid,
-        None if instead else began,
-        keep if late else None,
+        None if instead else known.began,
+        known.keep if late else None,
     )
 
 
-def _keep(*kept: Hashes | Facts) -> None:
-    for each in kept:
-        each.keep()
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What is remembered of files, of what specs said and of what metadata said. ``began``: when the look began, by the
+    disk's own clock; None: nothing new is remembered."""
+
+    began: int | None
+    hashes: Hashes
+    said: Facts
+    described: Facts
+
+    def keep(self) -> None:
+        for each in (self.hashes, self.said, self.described):
+            each.keep()
 
 
-def _standing(
-    home: Home, locks: LockFile, hashes: Hashes, described: Facts
-) -> tuple[Lock | None, observe.Standing | None]:
-    """The lock, and what stands where it says."""
-    lock = locks.read()
-    return lock, observe.standing(home.root, lock, hashes, described, locks.blocks) if lock else None
-
-
-def _facts(place: Place, began: int | None) -> tuple[Facts, Facts]:
-    """What is remembered of specs, which hangs on the settings, too, and of metadata."""
+def _remembered(place: Place, recalling: bool) -> _Remembered:
+    """What specs said hangs on the settings, too."""
+    if not place.cached:
+        return _Remembered(None, Hashes(), Facts(), Facts())
+    began, cache_ = projects.began(place.home), place.home.cache
+    hashes = Hashes(cache_, began)
+    if not recalling:
+        return _Remembered(began, hashes, Facts(), Facts())
     tool = memory.tool()
     stamp = signs.digest(f"{tool}\0{place.config!r}".encode("utf-8", "surrogatepass"))
-    cache = place.home.cache
-    return Facts(cache / "specs.json", began, stamp), Facts(cache / "metadata.json", began, tool)
+    return _Remembered(
+        began, hashes, Facts(cache_ / "specs.json", began, stamp), Facts(cache_ / "metadata.json", began, tool)
+    )
+
+
+def _standing(home: Home, locks: LockFile, known: _Remembered) -> tuple[Lock | None, observe.Standing | None]:
+    """The lock, and what stands where it says."""
+    lock = locks.read()
+    if lock is None:
+        return None, None
+    return lock, observe.standing(home.root, lock, known.hashes, known.described, locks.blocks)
+
+
+def _sending(waiting: Iterable[Submission], working: mutex.Holder | None) -> dict[str, str]:
+    """What a live process is sending, and that process in words."""
+    if working is None:
+        return {}
+    who = printable(f"process {working.pid} ({working.command})", 80)
+    return {submission.key: who for submission in being_sent(waiting, working.since)}
 
 
 def uploads(place: Place, workspace: str | None) -> LocalUploads:
