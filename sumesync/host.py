@@ -22,13 +22,16 @@ _LONGEST_WAIT = 0.5
 _SELDOM: Final = 50_000
 
 
-def prepare_process() -> None:
+def prepare_process(looks: bool = False) -> None:
     """Before anything else: a standard stream that is closed is /dev/null, or the next file that is opened, a lock
     perhaps, would take its number and everything written to it. SIGTERM and a closed terminal end a command as Ctrl-C
     does; while a run is under way ``Stop`` hears them.
 
-    The collector of circular garbage looks seldom: a look at thousands of specs makes a million values, none of them in
-    a circle, and by default they are gone through again for every 700 that come. What is freed late is small."""
+    The collector of circular garbage works seldom, and never where a command only ``looks``: a look at thousands of
+    specs makes a million values, none of them in a circle, and by default they are gone through again for every 700
+    that come. What is freed late is small."""
+    if looks:
+        gc.disable()
     gc.set_threshold(_SELDOM, 50, 50)
     with suppress(OSError):
         while (null := os.open(os.devnull, os.O_RDWR)) <= 2:

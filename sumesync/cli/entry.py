@@ -32,7 +32,7 @@ def main() -> None:
     if code is None:
         from sumesync.cli.main import main as rest
 
-        rest(arguments)
+        rest(arguments, looks=bool(arguments) and arguments[0] in REMEMBERED)
         return
     if code == 0 and (why := voice.lost_data()):
         voice.write(sys.stderr, f"error: the output could not be written: {why}\n", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import traceback
@@ -145,15 +146,17 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run and exit. The only place where an error becomes text and an exit code."""
-    prepare_process()
+def main(arguments: Sequence[str] | None = None, looks: bool = False) -> None:
+    """Run and exit. The only place where an error becomes text and an exit code. ``looks``: the command changes
+    nothing, and ends when it has said what it saw."""
+    prepare_process(looks)
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = run(given)
     if code is Exit.DONE and (why := voice.lost_data()):
         Talk().warn(f"error: the output could not be written: {why}")
         code = Exit.REFUSED
     voice.close()
+    gc.freeze()  # what is left is not gone through once more
     sys.exit(int(code))
 
 
