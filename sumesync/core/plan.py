@@ -115,7 +115,8 @@ def prepared(
         if seen.wanted.key not in taken_from and seen.wanted.key not in problems and settled(view, seen)
     }
     others = {seen.wanted.key: seen for seen in every if seen.wanted.key not in done}
-    return Prepared(view, variants, needs, origins, unasked, problems, _held(view, every), done, others)
+    held = _held(view, every) if others else {}
+    return Prepared(view, variants, needs, origins, unasked, problems, held, done, others)
 
 
 def _key(action: Action) -> EntryKey:
