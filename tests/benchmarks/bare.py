@@ -1,7 +1,8 @@
 """What the disk and the connections alone take: the requests of a run and its durable writes, by threads that decide
 nothing, check nothing and know nothing after a crash: about as fast as this machine lets a client of Python be.
 
-``python -m tests.benchmarks.bare URL KEY JOBS SECONDS`` makes so many jobs, and fetches each so long after it was made.
+``python -m tests.benchmarks.bare URL KEY FOLDER JOBS SECONDS`` makes so many jobs, and fetches each so long after it
+was made.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import queue
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from pathlib import Path
 import urllib3
 
 from sumesync.disk import atomic
-from tests.benchmarks.disk import scratch
+from tests.benchmarks.disk import folder
 from tests.benchmarks.sume import ROOT, Sume
 
 _THREADS = 64
@@ -31,7 +31,8 @@ _ENTRY = b"x" * 700
 
 def run(sume: Sume, jobs: int, seconds: float) -> float:
     """Wall seconds of the whole command."""
-    command = [sys.executable, "-m", "tests.benchmarks.bare", sume.base_url, sume.key, str(jobs), str(seconds)]
+    terms = [sume.base_url, sume.key, str(folder()), str(jobs), str(seconds)]
+    command = [sys.executable, "-m", "tests.benchmarks.bare", *terms]
     began = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True)
     return time.perf_counter() - began
@@ -70,9 +71,9 @@ class _Bare:
             atomic.append(self._folder / "ledger", _ENTRY + b"\n")
 
 
-def _main(url: str, key: str, jobs: int, seconds: float) -> None:
-    with tempfile.TemporaryDirectory(dir=scratch()) as name, ThreadPoolExecutor(_THREADS) as threads:
-        bare, never = _Bare(url, key, Path(name), seconds), threading.Event()
+def _main(url: str, key: str, where: str, jobs: int, seconds: float) -> None:
+    with ThreadPoolExecutor(_THREADS) as threads:
+        bare, never = _Bare(url, key, Path(where), seconds), threading.Event()
         begun = [threads.submit(bare.create, number) for number in range(jobs)]
         for _ in range(jobs):
             due, number, job = bare.made.get(timeout=_LONGEST)
@@ -83,4 +84,4 @@ def _main(url: str, key: str, jobs: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    _main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tomli
 
-from tests.benchmarks import tree
+from tests.benchmarks import disk, tree
 from tests.benchmarks.row import Row
 
 NUMBER = 10_000
@@ -21,16 +21,16 @@ _ROUNDS = 5
 
 
 def rows() -> Iterator[Row]:
-    with tree.project(NUMBER) as root:
-        for verb in ("plan", "check", "status"):
-            took = _best(lambda verb=verb: _command(root, verb))  # type: ignore[misc]
-            yield Row(f"`{verb}` of {NUMBER:,} achieved specs, cold", took, "s", "limit", SECONDS, 1.0)
-        (root / "sume.lock").unlink()
-        for path in (*root.rglob("*.sume.json"), *root.rglob("*.png")):
-            path.unlink()
-        took = _best(lambda: _command(root, "plan"))
-        yield Row(f"`plan` of {NUMBER:,} new specs, cold", took, "s", "limit", SECONDS, 1.0)
-        yield Row("the same", took, "s", "tomli parses the same specs", _best(lambda: _parsed(root)))
+    root = tree.project(NUMBER)
+    for verb in ("plan", "check", "status"):
+        took = _best(lambda verb=verb: _command(root, verb))  # type: ignore[misc]
+        yield Row(f"`{verb}` of {NUMBER:,} achieved specs, cold", took, "s", "limit", SECONDS, 1.0)
+    aside = disk.folder()
+    for number, path in enumerate([root / "sume.lock", *root.rglob("*.sume.json"), *root.rglob("*.png")]):
+        path.rename(aside / str(number))
+    took = _best(lambda: _command(root, "plan"))
+    yield Row(f"`plan` of {NUMBER:,} new specs, cold", took, "s", "limit", SECONDS, 1.0)
+    yield Row("the same", took, "s", "tomli parses the same specs", _best(lambda: _parsed(root)))
 
 
 def _best(work: Callable[[], None]) -> float:

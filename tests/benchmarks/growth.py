@@ -76,23 +76,23 @@ def _commands(python: Path) -> dict[str, tuple[Callable[[Path], None], Sequence[
 
 
 def _measure(number: int, lines: dict[str, Line], python: Path) -> None:
-    with tree.project(number) as root:
-        for name, (ready, command) in _commands(python).items():
-            line, known = lines[name], lines[name].points
-            if line.given_up or (known and max(known.values()) > PATIENCE / 10):
-                continue
-            try:
-                ready(root)
-            except subprocess.TimeoutExpired:
-                print(f"{number:>7,} specs  {name:<34} not ready after {READY:.0f} s", file=sys.stderr, flush=True)
-                line.given_up = True
-                continue
-            if "changed" in name:
-                known[number] = _one_changed(command, root)
-            else:
-                runs = 1 if "cache" in name or name in PEERS else 5
-                known[number] = timing.medians({name: command}, root, runs)[name]
-            print(f"{number:>7,} specs  {name:<34} {known[number]:8.3f} s", file=sys.stderr, flush=True)
+    root = tree.project(number)
+    for name, (ready, command) in _commands(python).items():
+        line, known = lines[name], lines[name].points
+        if line.given_up or (known and max(known.values()) > PATIENCE / 10):
+            continue
+        try:
+            ready(root)
+        except subprocess.TimeoutExpired:
+            print(f"{number:>7,} specs  {name:<34} not ready after {READY:.0f} s", file=sys.stderr, flush=True)
+            line.given_up = True
+            continue
+        if "changed" in name:
+            known[number] = _one_changed(command, root)
+        else:
+            runs = 1 if "cache" in name or name in PEERS else 5
+            known[number] = timing.medians({name: command}, root, runs)[name]
+        print(f"{number:>7,} specs  {name:<34} {known[number]:8.3f} s", file=sys.stderr, flush=True)
 
 
 def _one_changed(command: Sequence[str], root: Path) -> float:

@@ -20,9 +20,9 @@ def rows() -> Iterator[Row]:
     with serving(
         seconds=0.5, capacity=100, reads_per_minute=_READS, creates_per_minute=_CREATES, minute=_MINUTE
     ) as sume:
-        with project(_JOBS) as root:
-            run = apply(root, sume)
-            made = outputs(root)
+        root = project(_JOBS)
+        run = apply(root, sume)
+        made = outputs(root)
         told = sume.told()
     statuses = told["statuses"]
     if made != _JOBS or (429, 429) in itertools.pairwise(statuses):

@@ -27,7 +27,8 @@ def rows() -> Iterator[Row]:
     """The peer fetches the same bytes from the same place with as many threads, hashes and fsyncs them, and decides
     nothing."""
     ours, theirs = [], []
-    with serving(seconds=0.1, capacity=500, bytes=_BYTES) as sume, project(_FILES) as root:
+    with serving(seconds=0.1, capacity=500, bytes=_BYTES) as sume:
+        root = project(_FILES)
         apply(root, sume)
         for _ in range(_TURNS):
             for path in root.rglob("*.png"):

@@ -18,7 +18,8 @@ _GIBIBYTE = 1_074
 
 def rows() -> Iterator[Row]:
     for jobs, most in ((1_000, 100.0), (10_000, 150.0)):
-        with serving(seconds=1.0, capacity=500) as sume, project(jobs) as root:
+        with serving(seconds=1.0, capacity=500) as sume:
+            root = project(jobs)
             run = apply(root, sume)
             if outputs(root) != jobs:
                 raise RuntimeError(f"{outputs(root)} of {jobs} pictures")

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.disk import scratch
+from tests.benchmarks import disk
 from tests.benchmarks.sume import ROOT, Sume
 
 
@@ -26,17 +24,15 @@ class Run:
     memory: float
 
 
-@contextmanager
-def project(specs: int) -> Iterator[Path]:
+def project(specs: int) -> Path:
     """A folder on a real disk with ``specs`` plain ones, a hundred a folder."""
-    with tempfile.TemporaryDirectory(prefix="sumesync-", dir=scratch()) as name:
-        root = Path(name)
-        (root / "sumesync.toml").write_text("")
-        for number in range(specs):
-            folder = root / f"folder-{number // 100:03}"
-            folder.mkdir(exist_ok=True)
-            (folder / f"picture-{number:05}.sume.toml").write_text(f'prompt = "picture {number}"\n')
-        yield root
+    root = disk.folder()
+    (root / "sumesync.toml").write_text("")
+    for number in range(specs):
+        folder = root / f"folder-{number // 100:03}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"picture-{number:05}.sume.toml").write_text(f'prompt = "picture {number}"\n')
+    return root
 
 
 def apply(root: Path, sume: Sume, *arguments: str, verb: str = "apply") -> Run:

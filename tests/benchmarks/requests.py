@@ -13,7 +13,8 @@ _PROMISED = 3.2
 
 def rows() -> Iterator[Row]:
     for jobs, capacity, others in ((100, 100, 0), (100, 20, 5_000), (500, 500, 5_000)):
-        with serving(seconds=2.0, capacity=capacity, latency=0.02, others=others) as sume, project(jobs) as root:
+        with serving(seconds=2.0, capacity=capacity, latency=0.02, others=others) as sume:
+            root = project(jobs)
             apply(root, sume)
             told = sume.told()
             if outputs(root) != jobs:

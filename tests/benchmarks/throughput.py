@@ -25,7 +25,8 @@ def _rows(jobs: int, seconds: float, capacity: int) -> Iterator[Row]:
     found: list[tuple[Run, float, float]] = []
     bare_ones: list[float] = []
     for _ in range(_TURNS):
-        with serving(seconds=seconds, capacity=capacity, latency=_LATENCY) as sume, project(jobs) as root:
+        with serving(seconds=seconds, capacity=capacity, latency=_LATENCY) as sume:
+            root = project(jobs)
             run = apply(root, sume)
             told = sume.told()
             if outputs(root) != jobs:
@@ -41,5 +42,6 @@ def _rows(jobs: int, seconds: float, capacity: int) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    with serving(seconds=5.0, capacity=500, latency=_LATENCY) as sume, project(500) as root:
+    with serving(seconds=5.0, capacity=500, latency=_LATENCY) as sume:
+        root = project(500)
         print(apply(root, sume), {name: told for name, told in sume.told().items() if name != "statuses"})

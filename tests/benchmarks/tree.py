@@ -5,19 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sumesync.core import lock as locks
 from sumesync.core import metadata
 from sumesync.core.fingerprint import fingerprint
 from sumesync.model import SANDBOX, Entry, EntryKey, JobRecord, JobState, Lock, Output, Wanted
-from tests.benchmarks.disk import scratch
+from tests.benchmarks.disk import folder
 
 FOLDER = 100
 _LINEAGE = "0123456789abcdef" * 2
@@ -34,10 +30,10 @@ def made(root: Path, number: int) -> None:
     chance = random.Random(7)  # the same prompts each time
     entries = {}
     for index in range(number):
-        folder = f"f{index // FOLDER:04}"
+        below = f"f{index // FOLDER:04}"
         if index % FOLDER == 0:
-            (root / folder).mkdir()
-        key, entry = _one(root, folder, f"shot-{index:06}", index, chance)
+            (root / below).mkdir()
+        key, entry = _one(root, below, f"shot-{index:06}", index, chance)
         entries[key] = entry
     (root / "sumesync.toml").write_text(_SETTINGS)
     (root / ".gitignore").write_text(".sume/\n")
@@ -65,17 +61,13 @@ def _one(root: Path, folder: str, stem: str, index: int, chance: random.Random) 
     return wanted.key, entry
 
 
-@contextmanager
-def project(number: int) -> Iterator[Path]:
-    """Such a tree in a temporary folder on a disk, not in memory, and gone afterwards. It is made by a process of its
-    own: a command that is measured begins with the memory of whoever starts it."""
-    base = Path(tempfile.mkdtemp(prefix="sumesync-bench-", dir=scratch()))
-    try:
-        command = [sys.executable, "-m", "tests.benchmarks.tree", str(base / "project"), str(number)]
-        subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
-        yield base / "project"
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
+def project(number: int) -> Path:
+    """Such a tree in a folder of ``disk``'s. It is made by a process of its own: a command that is measured begins with
+    the memory of whoever starts it."""
+    root = folder() / "project"
+    command = [sys.executable, "-m", "tests.benchmarks.tree", str(root), str(number)]
+    subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
+    return root
 
 
 def git(root: Path, *arguments: str) -> None:

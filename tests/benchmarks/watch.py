@@ -25,7 +25,8 @@ _SAVES = 7
 
 
 def rows() -> Iterator[Row]:
-    with tree.project(_NUMBER) as root, _watching(root) as process:
+    root = tree.project(_NUMBER)
+    with _watching(root) as process:
         _told(process, "idle")
         _goes_on(process, 5.0)  # the look after the first one: what was remembered is compared, not made
         before, began = _used(process.pid), time.monotonic()
