@@ -138,18 +138,18 @@ def submit_result(answer: Answer, now: float, secrets: Iterable[str] = ()) -> Su
 
 
 def _accepted(answer: Answer, secrets: Iterable[str]) -> Accepted | Unclear:
-    told = error_body(answer, secrets)
-    if answer.broken:
-        return Unclear(f"Sume answered {answer.status}, but {answer.broken}", told.request_id)
-    try:
-        payload = parse(answer.body)
-        ids = job_ids(payload)
-    except Unreadable as error:
-        also = f"; it also names {', '.join(error.ids)}" if error.ids else ""
-        return Unclear(f"Sume answered {answer.status}, but {error}{also}", told.request_id)
-    if not ids:
-        return Unclear(f"Sume answered {answer.status}, but the answer names no job", told.request_id)
-    return Accepted(ids, created_cost(payload))
+    why = answer.broken
+    if not why:
+        try:
+            payload = parse(answer.body)
+            ids = job_ids(payload)
+        except Unreadable as error:
+            why = f"{error}; it also names {', '.join(error.ids)}" if error.ids else str(error)
+        else:
+            if ids:
+                return Accepted(ids, created_cost(payload))
+            why = "the answer names no job"
+    return Unclear(f"Sume answered {answer.status}, but {why}", error_body(answer, secrets).request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,10 @@ def read(path: Path) -> bytes:
 def write(path: Path, data: bytes) -> None:
     """Replace ``path`` with ``data``, durably, or leave it as it was."""
     with explained("write", path):
-        make_folder(path.parent)
-        part = path.parent / part_name()
+        folder = path.parent
+        part = f"{folder}/{part_name()}"
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
+            descriptor = _opened(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder)
             try:
                 write_all(descriptor, data)
                 os.fsync(descriptor)
@@ -79,9 +79,18 @@ def write(path: Path, data: bytes) -> None:
             os.replace(part, path)
         except BaseException:
             with suppress(OSError):
-                part.unlink()
+                os.unlink(part)
             raise
-        sync_folder(path.parent)
+        sync_folder(folder)
+
+
+def _opened(path: str | Path, flags: int, folder: Path) -> int:
+    """A descriptor. ``folder``, in which it is, is made where it is not there yet."""
+    try:
+        return os.open(path, flags | BINARY, 0o666)
+    except FileNotFoundError:
+        make_folder(folder)
+        return os.open(path, flags | BINARY, 0o666)
 
 
 def keep(path: Path, data: bytes) -> None:
@@ -107,19 +116,31 @@ def append(path: Path, data: bytes) -> None:
     """Add whole lines to ``path``, durably. Half a line that a killed run left behind is dropped first: it was
     never durable, so nothing was built upon it. The caller holds the project's mutex."""
     with explained("write", path):
-        existed = path.exists()
-        make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
+        existed = True
         try:
-            end = _end_of_last_line(descriptor)
-            os.ftruncate(descriptor, end)
-            os.lseek(descriptor, end, os.SEEK_SET)
+            descriptor = os.open(path, os.O_RDWR | BINARY)
+        except FileNotFoundError:
+            existed = False
+            descriptor = _opened(path, os.O_RDWR | os.O_CREAT, path.parent)
+        try:
+            if not _at_end_of_lines(descriptor):
+                end = _end_of_last_line(descriptor)
+                os.ftruncate(descriptor, end)
+                os.lseek(descriptor, end, os.SEEK_SET)
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         if not existed:
             sync_folder(path.parent)
+
+
+def _at_end_of_lines(descriptor: int) -> bool:
+    """Go to the end of a file, and say whether it ends a line, or is empty."""
+    if os.lseek(descriptor, 0, os.SEEK_END) == 0:
+        return True
+    os.lseek(descriptor, -1, os.SEEK_END)
+    return os.read(descriptor, 1) == b"\n"
 
 
 def _end_of_last_line(descriptor: int) -> int:

@@ -16,7 +16,6 @@ from sumesync.model import EntryKey, Step, Submission
 FORMAT: Final = 1
 _SUFFIX: Final = ".json"
 _SETTLED: Final = ".settled"
-_TEXT_OF: Final = json.JSONEncoder().encode
 _FIELDS: Final = tuple(field.name for field in fields(Submission))
 
 
@@ -42,8 +41,8 @@ class LocalJournal:
         table = {"format_version": FORMAT, **{name: getattr(submission, name) for name in _FIELDS}}
         table["entry"] = submission.entry._asdict()
         # A line a value, for people; json's own indent is many times slower, and three of these go before each job.
-        lines = ",\n".join([f' "{name}": {_TEXT_OF(value)}' for name, value in table.items()])
-        atomic.write(self._path(submission.key), f"{{\n{lines}\n}}\n".encode())
+        values = json.dumps(table, separators=(",\n ", ": "))[1:-1]
+        atomic.write(self._path(submission.key), f"{{\n {values}\n}}\n".encode())
 
     def clear(self, *keys: str) -> None:
         if keys:

@@ -279,11 +279,11 @@ def _no_links(path: str, flags: int) -> int:
 
 def inside(root: Path, path: str) -> Path:
     """``path`` below ``root``, proved to have no link among its folders. Raises LocalStateError."""
-    full = root
+    full = str(root)
     for part in path.split("/"):
         if part in ("", ".", "..") or os.path.isabs(part):
             raise LocalStateError(f"{printable(path)} is not a path in the project")
-        full = full / part
+        full = os.path.join(full, part)
         try:
             linked = stat.S_ISLNK(os.lstat(full).st_mode)
         except FileNotFoundError:
@@ -291,6 +291,6 @@ def inside(root: Path, path: str) -> Path:
         except (OSError, ValueError) as error:
             raise LocalStateError(f"{printable(path)} cannot be reached: {error}") from None
         if linked:
-            shown = printable(full.relative_to(root).as_posix())
+            shown = printable(Path(full).relative_to(root).as_posix())
             raise LocalStateError(f"{shown} is a symbolic link", "sumesync does not follow links; use the file itself")
-    return full
+    return Path(full)

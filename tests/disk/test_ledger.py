@@ -195,10 +195,10 @@ def test_another_attempt_can_be_claimed(tmp_path: Path) -> None:
 def test_a_fact_is_durable_before_the_call_returns(tmp_path: Path, calls: Calls) -> None:
     book = ledger(tmp_path)
     book.record(FACTS[:2])
-    assert calls.log == [f"ftruncate {NAME}", f"write {NAME}", f"fsync {NAME}", f"fsync {tmp_path.name}"]
+    assert calls.log == [f"write {NAME}", f"fsync {NAME}", f"fsync {tmp_path.name}"]
     calls.log.clear()
     book.record(FACTS[2:])
-    assert calls.log == [f"ftruncate {NAME}", f"write {NAME}", f"fsync {NAME}"]
+    assert calls.log == [f"write {NAME}", f"fsync {NAME}"]
     calls.log.clear()
     book.record([])
     assert calls.log == []
@@ -212,7 +212,6 @@ def test_a_salvage_sets_the_damaged_file_aside_before_it_writes_a_new_one(tmp_pa
     assert calls.log[0].endswith(".damaged")
     assert calls.log[1:] == [
         f"fsync {tmp_path.name}",
-        f"ftruncate {NAME}",
         f"write {NAME}",
         f"fsync {NAME}",
         f"fsync {tmp_path.name}",
