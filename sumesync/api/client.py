@@ -33,7 +33,7 @@ from sumesync.api import wire
 from sumesync.api.answers import Answer, api_error, rate_limit, retry_after
 from sumesync.api.hosts import Hosts
 from sumesync.api.hosts import resolve as resolve_name
-from sumesync.api.media import Downloader
+from sumesync.api.media import Downloader, Idle
 from sumesync.api.openapi import declares_header
 from sumesync.api.origin import check_origin, is_loopback
 from sumesync.api.reading import Unreadable, parse, shown
@@ -103,7 +103,7 @@ class SumeClient:
         self._openapi_lock = threading.Lock()
         local = is_loopback(self._url.host or "")
         hosts = Hosts(self._transport, self._limits, local, lambda: self._secrets, resolve)
-        self._media = Downloader(hosts, agent)
+        self._media = Downloader(hosts, agent, Idle(clock.monotonic))
         self._uploads = Uploader(hosts, key)
 
     @property

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urljoin
 
@@ -24,13 +24,17 @@ _CHUNK = 256 * 1024
 _Place: TypeAlias = "tuple[str | None, str | None, int | None]"
 _HOSTS = 8
 """Of so many hosts connections are kept: media come from few, and a stranger's redirects may name any number."""
+_IDLE_SECONDS = 15.0
+"""After that the way to the host may have been forgotten by something in between, which nobody would tell."""
 
 
 class Idle:
     """Connections over which a whole file has come, so that another may: shaking hands takes longer than a picture."""
 
-    def __init__(self) -> None:
-        self._by_host: OrderedDict[_Place, list[PlainConnection]] = OrderedDict()
+    def __init__(self, now: Callable[[], float]) -> None:
+        """``now``: monotonic seconds."""
+        self._now = now
+        self._by_host: OrderedDict[_Place, list[tuple[float, PlainConnection]]] = OrderedDict()
         self._guard = threading.Lock()
 
     def take(self, place: _Place) -> PlainConnection | None:
@@ -38,22 +42,24 @@ class Idle:
         while True:
             with self._guard:
                 kept = self._by_host.get(place)
-                connection = kept.pop() if kept else None
-            if connection is None or connection.is_connected:
+                if not kept:
+                    return None
+                since, connection = kept.pop()
+            if self._now() - since < _IDLE_SECONDS and connection.is_connected:
                 return connection
             connection.close()
 
     def give(self, place: _Place, connection: PlainConnection) -> None:
         with self._guard:
-            self._by_host.setdefault(place, []).append(connection)
+            self._by_host.setdefault(place, []).append((self._now(), connection))
             self._by_host.move_to_end(place)
             left = self._by_host.popitem(last=False)[1] if len(self._by_host) > _HOSTS else []
-        for each in left:
+        for _, each in left:
             each.close()
 
     def close(self) -> None:
         with self._guard:
-            left = [connection for kept in self._by_host.values() for connection in kept]
+            left = [connection for kept in self._by_host.values() for _, connection in kept]
             self._by_host.clear()
         for each in left:
             each.close()
@@ -65,7 +71,7 @@ class Downloader:
 
     hosts: Hosts
     user_agent: str
-    idle: Idle = field(default_factory=Idle)
+    idle: Idle
 
     def download(self, url: str, write: Callable[[bytes], None]) -> str:
         """Stream ``url`` into ``write``, at most ``media_bytes`` of the limits; returns the Content-Type.

@@ -160,6 +160,16 @@ def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept(answer: b
     assert len(server.lines) == 2
 
 
+@pytest.mark.parametrize(("seconds", "connections"), [(14.0, 1), (16.0, 2)])
+def test_a_connection_is_not_kept_for_long(seconds: float, connections: int) -> None:
+    clock = HandClock()
+    with serving(answering(SHORT)) as server, client_of(server.url, clock) as client:
+        fetch(client, server.url)
+        clock.sleep(seconds)
+        fetch(client, server.url)
+        assert len(server.lines) == connections
+
+
 def test_connections_are_kept_of_a_few_hosts_and_closed_at_the_end() -> None:
     left = threading.Semaphore(0)
 
@@ -291,7 +301,9 @@ def test_https_on_loopback_for_a_loopback_api(certificates: Certificates) -> Non
         serving(answering(PNG), certificates.server) as server,
         client_of(server.url, tls=certificates.client) as client,
     ):
-        assert fetch(client, f"https://localhost:{server.port}/a.png")[1] == BODY
+        for _ in range(3):
+            assert fetch(client, f"https://localhost:{server.port}/a.png")[1] == BODY
+    assert len(server.lines) == 1
 
 
 @pytest.mark.parametrize("answers", [["10.0.0.1"], ["1.1.1.1", "192.168.0.1"], ["::1"], ["fe80::1%eth0"]])
@@ -316,7 +328,9 @@ def test_through_a_proxy(certificates: Certificates) -> None:
     with serving(script) as proxy:
         environ = {"HTTPS_PROXY": proxy.url}
         with client_of(SUME, environ=environ, tls=certificates.client, resolve=lambda _: ["1.1.1.1"]) as client:
-            assert fetch(client, "https://api.example.com/a.png")[1] == BODY
+            for _ in range(2):
+                assert fetch(client, "https://api.example.com/a.png")[1] == BODY
+    assert len(proxy.lines) == 1
     assert b"GET /a.png" in proxy.received
     assert KEY.encode() not in proxy.received
 
