@@ -30,7 +30,8 @@ from sumesync.answers import (
     Unclear,
 )
 from sumesync.api import wire
-from sumesync.api.answers import Answer, api_error, rate_limit, retry_after
+from sumesync.api.answers import Answer, api_error, retry_after
+from sumesync.api.gate import Gate
 from sumesync.api.hosts import Hosts
 from sumesync.api.hosts import resolve as resolve_name
 from sumesync.api.media import Downloader, Idle
@@ -49,7 +50,6 @@ from sumesync.api.transport import (
     system_tls,
 )
 from sumesync.api.uploads import Uploader
-from sumesync.core.pacing import Quota
 from sumesync.errors import ApiError, UsageError
 from sumesync.model import Json
 from sumesync.ports import Clock
@@ -97,7 +97,7 @@ class SumeClient:
         agent = f"sumesync/{version}"
         self._headers = {"Authorization": f"Bearer {key}", "User-Agent": agent, "Accept": "application/json"}
         self._pool = self._transport.pool(self._url, threads)
-        self._reads, self._creates = _Gate(clock), _Gate(clock)
+        self._reads, self._creates = Gate(clock), Gate(clock)
         self._openapi: Json = None
         self._openapi_asked = False
         self._openapi_lock = threading.Lock()
@@ -335,32 +335,6 @@ class SumeClient:
 
     def put(self, presigned: Presigned, size: int, read: Callable[[int], bytes]) -> None:
         self._uploads.put(presigned, size, read)
-
-
-class _Gate:
-    """One of Sume's limits, for all threads."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._quota, self._guard = clock, Quota(), threading.Lock()
-
-    def admit(self) -> float:
-        """Seconds to wait before asking here again; 0: go on."""
-        now = self._clock.monotonic()
-        with self._guard:
-            if wait := self._quota.wait(now):
-                return wait
-            self._quota = self._quota.taken(now)
-            return 0.0
-
-    def heard(self, answer: Answer) -> None:
-        if (told := rate_limit(answer.headers)) is not None:
-            with self._guard:
-                self._quota = self._quota.heard(told, self._clock.monotonic())
-
-    def refused(self, wait: float) -> None:
-        """A read was answered 429. After a purchase it is the loop that holds the others back."""
-        with self._guard:
-            self._quota = self._quota.refused(wait, self._clock.monotonic())
 
 
 def _job_path(job_id: str) -> str:
