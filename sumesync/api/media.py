@@ -94,7 +94,7 @@ class Downloader:
             if response.status in _REDIRECTS and response.headers.get("location"):
                 return response.headers["location"]
             done = self._body(url, response, write)
-            whole = connection.sock is not None  # the host did not say that it closes it
+            whole = True
             return done
         finally:
             response.close()

@@ -25,6 +25,8 @@ def history(common: Common, spec: str) -> None:
     """
     place = wiring.find(common, (spec,))
     session = wiring.look(place, recalling=True)
+    if session.keep is not None:  # no plan is made that would do it
+        session.keep()
     named = scope.one_spec(common, session, spec)
     found = of(session, named)
     if common.talk.as_json:

@@ -160,6 +160,25 @@ def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept(answer: b
     assert len(server.lines) == 2
 
 
+def test_what_nobody_asked_for_is_never_taken_for_the_next_file() -> None:
+    done, more = threading.Event(), threading.Event()
+
+    def script(line: Line) -> None:
+        line.read_request()
+        line.send(SHORT)
+        if len(server.lines) == 1:
+            assert done.wait(5)
+            line.send(http(200, b"xyz"))
+            more.set()
+            line.read_request()
+
+    with serving(script) as server, client_of(server.url) as client:
+        assert fetch(client, server.url)[1] == b"abc"
+        done.set()
+        assert more.wait(5)
+        assert fetch(client, server.url)[1] == b"abc"
+
+
 @pytest.mark.parametrize(("seconds", "connections"), [(14.0, 1), (16.0, 2)])
 def test_a_connection_is_not_kept_for_long(seconds: float, connections: int) -> None:
     clock = HandClock()

@@ -74,10 +74,14 @@ def test_no_read_hands_on_the_key(call: Callable[[SumeClient], object], body: ob
 
 
 def test_of_a_page_of_jobs_only_those_that_are_asked_for_are_read() -> None:
-    page = {"jobs": [{"id": f"job_{number}", "status": "queued"} for number in range(5)]}
+    asked = {"prompt": "a jar", "token_of_ours": "k" * 40}
+    page = {"jobs": [{"id": f"job_{number}", "status": "queued", "request": asked} for number in range(5)]}
     with serving(answering(http(200, json.dumps(page).encode()))) as server, client_of(server.url) as client:
-        assert [job.id for job in client.list_jobs(only={"job_3", "job_9"}).jobs] == ["job_3"]
-        assert len(client.list_jobs().jobs) == 5
+        (only,) = client.list_jobs(only={"job_3", "job_9"}).jobs
+        assert (only.id, only.tokens, only.asked) == ("job_3", frozenset(), {})
+        every = client.list_jobs().jobs
+        assert [len(job.tokens) for job in every] == [1] * 5
+        assert all(job.asked for job in every)
 
 
 @pytest.mark.parametrize(

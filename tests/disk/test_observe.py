@@ -124,6 +124,8 @@ def test_only_what_the_plan_asks_about_is_looked_at(tmp_path: Path) -> None:
     assert found.names == {"launch": {"hero.png", "stranger.png", "teaser.mp4"}}
     assert set(found.metadata) == {"launch/hero.sume.json"}
     assert found.metadata["launch/hero.sume.json"].entry == HERO_DONE
+    nobody = observe(tmp_path, Project(), state, SUME)
+    assert "launch/hero.sume.json" in nobody.looked_at, "of an entry that no spec asks for, too"
 
 
 def test_a_metadata_file_that_is_a_link_or_a_folder_is_a_strangers(tmp_path: Path) -> None:

@@ -133,6 +133,12 @@ def test_a_child_may_read_and_remember(
     assert (told.out, told.err) == (again.out, again.err) == (fresh.out, fresh.err)
 
 
+def test_a_look_without_a_plan_remembers_what_it_read(stage: Stage) -> None:
+    story(stage)
+    stage.here("history", "hero.sume.toml", code=0)
+    assert "hero.sume.toml" in kept(stage)["specs.json"]["files"]
+
+
 def test_it_is_said_again_until_something_changes(stage: Stage, counted: Counted) -> None:
     story(stage)
     for number, command in enumerate(COMMANDS):
