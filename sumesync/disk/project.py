@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from sumesync.model import SANDBOX, SUME
 # Where a system cannot refuse to follow a link in opening, each file is looked at first.
 _NO_LINKS = (os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY) if hasattr(os, "O_NOFOLLOW") else 0
 _STATE = "sumesync"
+_TICK_MS = 20
+"""Most disks' clocks go on within it; where one is slower, the first look is not remembered, and the next one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,21 @@ def make_private(home_: Home) -> None:
 
 
 def began(home_: Home) -> int | None:
-    """The time by the disk's own clock, in ns, before a look that is to be remembered; None where nothing can be."""
+    """The time by the disk's own clock, in ns, before a look that is to be remembered; None where nothing can be.
+
+    Later than our own making of ``.sume``, else the first look at a project would remember nothing."""
     try:
         make_private(home_)
         home_.cache.mkdir(exist_ok=True)
-        return signs.now(str(inside(home_.root, f"{asking.PRIVATE}/{home_.cache.name}") / "now"))
+        clock = str(inside(home_.root, f"{asking.PRIVATE}/{home_.cache.name}") / "now")
+        made = signs.newest(signs.of(os.lstat(home_.private)))
+        moment = signs.now(clock)
+        for _ in range(_TICK_MS):
+            if moment > made:
+                break
+            time.sleep(0.001)
+            moment = signs.now(clock)
+        return moment
     except (OSError, LocalStateError):
         return None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sumesync.core.view import Project
-from sumesync.disk import project, specs
+from sumesync.disk import project, signs, specs
 from sumesync.errors import Exit, LocalStateError, UsageError
 from sumesync.model import SANDBOX, SUME
 from tests.builders import SCHEMAS
@@ -76,6 +77,16 @@ def test_facts_stand_in_gits_folder_and_the_sandboxs_with_its_world(root: Path, 
     assert (home.in_git, home.state(SUME)) == (True, root / ".git" / "sumesync")
     assert home.state(SANDBOX) == root / ".sume" / "sandbox"
     assert home.config == root / "sumesync.toml"
+
+
+def test_a_look_begins_after_its_own_making_of_the_private_folder(root: Path) -> None:
+    """Otherwise it would look as though somebody wrote while we looked, and a first look would be forgotten."""
+    home = project.home(root)
+    for _ in range(20):  # most of the time both fall into one tick of the disk's clock
+        began = project.began(home)
+        assert began is not None
+        assert began > signs.newest(signs.of(os.lstat(home.private)))
+        shutil.rmtree(home.cache)
 
 
 def test_outside_git_they_stand_in_a_folder_that_ignores_itself(root: Path) -> None:
