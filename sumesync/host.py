@@ -59,7 +59,7 @@ class SystemClock:
 class ThreadWorkers:
     """The Workers port: a few daemon threads, so that leaving at once never waits for a slow answer."""
 
-    def __init__(self, threads: int = 80) -> None:
+    def __init__(self, threads: int = 100) -> None:
         self._most = threads
         self._tasks: queue.SimpleQueue[tuple[object, Callable[[], object]] | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Done | None] = queue.SimpleQueue()

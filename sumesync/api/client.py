@@ -79,7 +79,7 @@ class SumeClient:
         clock: Clock,
         *,
         version: str,
-        threads: int = 32,
+        threads: int = 64,
         limits: Limits | None = None,
         random: Callable[[], float] = random_module.random,
         environ: Mapping[str, str] | None = None,

@@ -16,7 +16,7 @@ from sumesync.core.documents import DocumentFault
 from sumesync.errors import ApiError, MediaError, MediaRefused
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Output, Past
 
-_AT_ONCE = 24
+_AT_ONCE = 48
 
 
 class Deliveries:

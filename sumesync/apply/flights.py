@@ -82,12 +82,17 @@ class Flights:
 
     def launch(self, errand: Errand, now: float) -> None:
         """Jobs that this run submitted: looked at when they may be done."""
-        look_ = schedule.look(now, self._ground.task.pace.first(self._expected(errand.kind)), 0.0)
+        expected = self._expected(errand.kind)
+        wait = 0.0 if expected is None else self._ground.task.pace.first(expected)
+        look_ = schedule.look(now, wait, 0.0)
         for job_id in errand.jobs:
             self._begun += 1
             self._flying[job_id] = Flight(errand, now, self._until(errand, now), look_, self._begun, seen=True)
             self._stale = True
         self._send_scout(errand.kind, now)
+        if expected is None:
+            for job_id in errand.jobs:
+                self._look_again(job_id, now)
 
     def _until(self, errand: Errand, now: float) -> float:
         kind = self._ground.task.kinds.get(errand.kind)  # a newer version's lock may name others
@@ -112,13 +117,14 @@ class Flights:
         age, kind = now - flight.since, flight.errand.kind
         self._stale = True
         if self._scouts.get(kind) == job_id:
-            at = now + pace.scout(age, len(self._flying))
-            flight.look = Look(at, at)
+            flight.look = schedule.scout_look(now, pace.scout(age, len(self._flying)), len(self._flying))
             return
         expected = self._expected(kind)
-        waits = expected is None and flight.number is not None
-        wait = pace.for_scout(age) if waits else pace.again(age, expected)
-        flight.look = schedule.look(now, wait * spread, age)
+        if expected is None and (scout := self._flying.get(self._scouts.get(kind, ""))) and flight.number is not None:
+            at = now + pace.for_scout(now - scout.since)
+            flight.look = Look(at, at)  # all who wait for its word, in one round
+            return
+        flight.look = schedule.look(now, pace.again(age, expected) * spread, age)
 
     def earliest(self) -> float | None:
         """When to look again, in monotonic seconds; None while a look is under way, or nothing flies."""

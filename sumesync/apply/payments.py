@@ -12,7 +12,7 @@ from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.apply.run import Task
 from sumesync.apply.till import balance
-from sumesync.core import request
+from sumesync.core import request, schedule
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
 from sumesync.core.budget import May
@@ -23,9 +23,9 @@ from sumesync.core.text import in_credits, printable
 from sumesync.errors import ApiError, LocalStateError, MediaError, MediaRefused
 from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, Step, Submission, UpstreamInput, Wanted
 
-_AT_ONCE = (4, 3, 16)
-"""How many are sent at once: at first, how many more for each that was accepted, and at most. Whatever else is answered
-brings it back to the first: a Sume that is ill, or gone, meets few paid requests."""
+_AT_ONCE = (4, 3)
+"""How many are sent at once: at first, and how many more for each that was accepted. Whatever else is answered brings
+it back to the first: a Sume that is ill, or gone, meets few paid requests."""
 _HINTS = {
     401: "check SUME_API_KEY",
     402: "add credits, then run apply again: what is done stays done",
@@ -56,7 +56,7 @@ class Payments:
         """Purchases whose inputs are being uploaded and asked for, and how often each was tried."""
         self._inputs = Inputs(ground.task, ground.tools, lambda: ground.closed or ground.task.stopping())
         self._bodies: dict[str, Body] = {}
-        self._at_once = _AT_ONCE[0]
+        self._at_once, self._most = _AT_ONCE[0], schedule.purchases_at_once(ground.task.capacity)
         self._sending: dict[str, Errand] = {}
         self._intents: set[str] = set()
         self._quiet_until = 0.0
@@ -258,8 +258,8 @@ class Payments:
         errand, body = self._sending.pop(payment.submission.key), self._bodies.pop(payment.submission.key)
         self._stayed = False
         self._intents.discard(payment.submission.key)
-        first, more, most = _AT_ONCE
-        self._at_once = min(most, self._at_once + more) if isinstance(payment.result, Accepted) else first
+        first, more = _AT_ONCE
+        self._at_once = min(self._most, self._at_once + more) if isinstance(payment.result, Accepted) else first
         match payment.result:
             case Accepted() as accepted:
                 self._on_accepted(action, errand, payment, accepted)

@@ -21,6 +21,10 @@ _EARLY: Final = 0.95
 """A first look a little before its time: else a kind that has become faster would never be found out."""
 _SLACK: Final = 0.1
 """Of its age: how long a job that is due waits for others to share its round."""
+_PURCHASES: Final = (16, 48)
+"""The least and the most that may be sent at once."""
+_JOINS: Final = 0.6
+"""After this part of its wait a scout joins the round of others."""
 _FEW: Final = 12
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
 
@@ -33,10 +37,9 @@ class Pace:
     longest: float = 10.0
     growth: float = 0.25
 
-    def first(self, expected: float | None) -> float:
-        """Until the first look at a job; ``expected``: how long such jobs took, when that is known. Where it is not,
-        the scout tells sooner than this."""
-        return self.longest if expected is None else max(self.shortest, expected * _EARLY)
+    def first(self, expected: float) -> float:
+        """Until the first look at a job; ``expected``: how long such jobs took."""
+        return max(self.shortest, expected * _EARLY)
 
     def scout(self, age: float, flying: int) -> float:
         """Until the next look at a scout that is ``age`` seconds old, where ``flying`` jobs wait for its word."""
@@ -44,8 +47,12 @@ class Pace:
         return min(self.longest, max(self.shortest, age * share))
 
     def for_scout(self, age: float) -> float:
-        """Until the next look at a job that waits for the scout's word. It may never come."""
-        return min(4 * self.longest, max(self.shortest, age))
+        """Until the next look at those who wait for the word of a scout that is ``age`` seconds old: it may never
+        come. The same moment for all of them, that they may share the pages of a list; each time twice as far off."""
+        at = self.longest
+        while at <= age:
+            at *= 2
+        return at - age
 
     def again(self, age: float, expected: float | None = None) -> float:
         """Until the next look at a job that is ``age`` seconds old: soon, where it is about as old as such jobs get,
@@ -66,9 +73,21 @@ class Look:
     latest: float
 
 
+def purchases_at_once(capacity: int) -> int:
+    """How many paid requests may be out at once, where so many jobs may run. After a crash or a broken line it has to
+    be found out what became of each of them: so they are few, or a tenth."""
+    fewest, most = _PURCHASES
+    return max(fewest, min(most, capacity // 10))
+
+
 def look(now: float, wait: float, age: float) -> Look:
     """In ``wait`` seconds, at a job that is ``age`` seconds old."""
     return Look(now + wait, now + wait + (age + wait) * _SLACK)
+
+
+def scout_look(now: float, wait: float, flying: int) -> Look:
+    """In ``wait`` seconds; sooner, where a round of others comes by that it can join for nothing."""
+    return Look(now + wait * (_JOINS if flying > 1 else 1.0), now + wait)
 
 
 def next_round(looks: Collection[Look]) -> float | None:

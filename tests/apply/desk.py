@@ -61,7 +61,7 @@ from sumesync.model import (
     UpstreamInput,
     Wanted,
 )
-from sumesync.ports import Part, Source
+from sumesync.ports import Part, Source, Workers
 from tests.builders import KINDS
 
 LINEAGE = "0" * 32
@@ -556,6 +556,8 @@ class Desk:
     stopping: bool = False
     ordered: bool = True
     """Whether the plan says what its purchases come after."""
+    workers: Callable[[HandClock], Workers] = InlineWorkers
+    pace: schedule.Pace = field(default_factory=schedule.Pace)
 
     def __post_init__(self) -> None:
         self.sume = FakeSume(self.clock, library=self.library)
@@ -616,7 +618,7 @@ class Desk:
             stores,
             stores,
             self.clock,
-            InlineWorkers(self.clock),
+            self.workers(self.clock),
             telling,
             self.sume,
             MemoryUploads(self.disk, fuse),
@@ -636,7 +638,7 @@ class Desk:
             kinds=KINDS,
             policy=policy,
             capacity=capacity,
-            pace=schedule.Pace(),
+            pace=self.pace,
             wait=wait,
             deadline=deadline,
             since=since,

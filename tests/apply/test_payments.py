@@ -293,7 +293,7 @@ def test_more_are_sent_at_once_as_they_are_accepted_and_few_again_after_trouble(
         most.append(counter.payments.sending)
         counter.end(Accepted((f"job_{turn}",)))
     assert most[:3] == [4, 7, 10]
-    assert max(most) == most[-1] == 16
+    assert max(most) == most[-1] == 20
     counter.end(trouble)
     left = counter.payments.sending
     counter.payments.start(100.0, 0)

@@ -16,14 +16,16 @@ from sumesync.core.schedule import (
     look,
     next_round,
     pages_worth,
+    purchases_at_once,
+    scout_look,
 )
 from tests.builders import examples
 
 PACE = Pace()
 
 
-@pytest.mark.parametrize(("expected", "seconds"), [(None, 10.0), (1.0, 2.0), (20.0, 19.0), (60.0, 57.0)])
-def test_the_first_look_waits_until_a_job_may_be_done(expected: float | None, seconds: float) -> None:
+@pytest.mark.parametrize(("expected", "seconds"), [(1.0, 2.0), (20.0, 19.0), (60.0, 57.0)])
+def test_the_first_look_waits_until_a_job_may_be_done(expected: float, seconds: float) -> None:
     assert PACE.first(expected) == seconds
 
 
@@ -47,7 +49,17 @@ def test_a_scout_is_looked_at_the_more_often_the_more_wait_for_it(flying: int, l
 
 
 def test_those_that_wait_for_a_scout_are_looked_at_though_its_word_never_comes() -> None:
-    assert [PACE.for_scout(age) for age in (1, 10, 100)] == [2.0, 10.0, 40.0]
+    assert [PACE.for_scout(age) for age in (0, 1, 10, 39, 100)] == [10.0, 9.0, 10.0, 1.0, 60.0]
+
+
+@pytest.mark.parametrize(("flying", "due"), [(1, 110.0), (2, 106.0), (500, 106.0)])
+def test_a_scout_joins_a_round_of_others(flying: int, due: float) -> None:
+    assert scout_look(100.0, 10.0, flying) == Look(due, 110.0)
+
+
+@pytest.mark.parametrize(("capacity", "most"), [(1, 16), (4, 16), (169, 16), (200, 20), (500, 48), (100_000, 48)])
+def test_a_tenth_of_what_may_run_is_paid_for_at_once(capacity: int, most: int) -> None:
+    assert purchases_at_once(capacity) == most
 
 
 def test_a_job_of_an_hour_costs_few_reads() -> None:
