@@ -269,18 +269,21 @@ class Flights:
 
 
 def look(jobs: tuple[str, ...], pages: int, tools: Tools) -> Looked:
-    """Each job as Sume shows it now, or why it cannot be seen. So many pages of the list first, and more while
-    they show several; absence from it proves nothing, so what it lacks is asked for by id. Runs in a worker thread."""
+    """Each job as Sume shows it now, or why it cannot be seen. So many pages of the list first, and more where others'
+    jobs may have come between; absence from it proves nothing, so what it lacks is asked for by id. Runs in a worker
+    thread."""
     found: dict[str, JobView | ApiError] = {}
-    read = 0
+    read = in_vain = 0
     try:
         listing, wanted = _pages(tools, frozenset(jobs)), set(jobs)
-        while read < pages and len(wanted) > 1 and (views := next(listing, None)) is not None:
+        while pages and schedule.worth_a_page(len(wanted), pages - read, in_vain):
+            if (views := next(listing, None)) is None:
+                break
             read += 1
             new = {view.id: view for view in views if view.id in wanted}
             found.update(new)
             wanted -= new.keys()
-            pages += read == pages and len(new) > 1
+            in_vain = in_vain + 1 if read >= pages and len(new) < 2 else 0
     except ApiError as error:
         if error.status in (401, 403):
             return Looked(dict.fromkeys(jobs, error))

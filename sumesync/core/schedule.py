@@ -25,6 +25,7 @@ _PURCHASES: Final = (16, 48)
 """The least and the most that may be sent at once."""
 _JOINS: Final = 0.6
 """After this part of its wait a scout joins the round of others."""
+_IN_VAIN: Final = 8
 _FEW: Final = 12
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
 
@@ -113,6 +114,13 @@ def pages_worth(behind: Iterable[int]) -> int:
         if (asked := page + 1 + len(pages) - count) < cost:
             best, cost = page + 1, asked
     return best
+
+
+def worth_a_page(wanted: int, planned: int, in_vain: int) -> bool:
+    """Whether to read another page of the list for ``wanted`` jobs that were on none so far. ``planned``: how many are
+    left of those that ``pages_worth`` told. Others' jobs may stand between ours, so more are tried, until ``in_vain``
+    of them, one after the other, showed next to nothing: an eighth of what these jobs cost one by one."""
+    return wanted > 1 and (planned > 0 or in_vain * _IN_VAIN <= wanted)
 
 
 def expected_seconds(taken: Iterable[float]) -> float | None:

@@ -24,11 +24,13 @@ _HANDLING = 0.002
 
 @dataclass
 class FarSume(FakeSume):
-    """It answers after ``latency``, shows its jobs page by page, and has ``others`` older ones. ``slow``: how long the
-    first job takes, where that is another time."""
+    """It answers after ``latency``, shows its jobs page by page, and has ``others`` older ones, and so many ``between``
+    each two of ours, as where several runs share a workspace. ``slow``: how long the first job takes, where that is
+    another time."""
 
     latency: float = 0.0
     others: int = 0
+    between: int = 0
     slow: float | None = None
     late: list[float] = field(default_factory=list)
     """How long after its end each job's result was asked for."""
@@ -42,9 +44,12 @@ class FarSume(FakeSume):
     def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
         self.requests.append("list")
         start = int(cursor or 0)
-        newest = list(reversed(self.jobs))[start : start + limit]
-        more = start + limit < len(self.jobs) + self.others
-        return JobPage(tuple(self._view(job) for job in newest), str(start + limit) if more else None)
+        step = 1 + self.between
+        ours = range(-(-start // step), min(-(-(start + limit) // step), len(self.jobs)))
+        more = start + limit < len(self.jobs) * step + self.others
+        return JobPage(
+            tuple(self._view(self.jobs[-1 - number]) for number in ours), str(start + limit) if more else None
+        )
 
     def job(self, job_id: str) -> JobView:
         self.requests.append("job")
@@ -128,6 +133,18 @@ def test_many_jobs_take_little_more_than_three_requests_each_and_are_found_soon(
     ran(jobs, capacity, sume, pace)
     assert (sume.asked + 2) / jobs <= 3.2, "with the account and its credits"
     assert statistics.median(sume.late) <= max(0.15 * seconds, 4.0), "their own 1,500 answers take 3 s"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "between", "seconds", "latency", "pace"), [(250, 3, 5.0, 0.05, LOCAL), (500, 1, 30.0, 0.1, Pace())]
+)
+def test_runs_that_share_a_workspace_find_theirs_on_the_list(
+    jobs: int, between: int, seconds: float, latency: float, pace: Pace
+) -> None:
+    sume = FarSume(HandClock(), seconds=seconds, latency=latency, others=5_000, between=between)
+    ran(jobs, 500, sume, pace)
+    assert (sume.asked + 2) / jobs <= 3.3
+    assert statistics.median(sume.late) <= 4.0
 
 
 def test_a_first_job_that_takes_for_ever_keeps_nobody_waiting_for_long() -> None:

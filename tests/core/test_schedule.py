@@ -18,6 +18,7 @@ from sumesync.core.schedule import (
     pages_worth,
     purchases_at_once,
     scout_look,
+    worth_a_page,
 )
 from tests.builders import examples
 
@@ -122,6 +123,26 @@ def test_no_other_number_of_pages_is_cheaper(behind: list[int]) -> None:
         return pages + sum(place >= pages * PAGE_SIZE for place in behind)
 
     assert cost(pages_worth(behind)) == min(map(cost, range(11)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "planned", "in_vain", "worth"),
+    [
+        (2, 1, 0, True),
+        (1, 1, 0, False),
+        (0, 3, 0, False),
+        (5, 0, 0, True),
+        (7, 0, 1, False),
+        (8, 0, 1, True),
+        (71, -3, 8, True),
+        (71, -3, 9, False),
+        (9, 2, 9, True),
+    ],
+)
+def test_pages_are_tried_where_they_cost_little_beside_the_jobs(
+    wanted: int, planned: int, in_vain: int, worth: bool
+) -> None:
+    assert worth_a_page(wanted, planned, in_vain) is worth
 
 
 def test_jitter_is_small_and_differs() -> None:
