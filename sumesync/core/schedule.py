@@ -26,7 +26,7 @@ _PURCHASES: Final = (16, 48)
 _JOINS: Final = 0.6
 """After this part of its wait a scout joins the round of others."""
 _IN_VAIN: Final = 8
-_FEW: Final = 12
+_FEW: Final = 16
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
 
 

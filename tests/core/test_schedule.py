@@ -85,7 +85,7 @@ def test_a_round_waits_until_it_is_worth_it_and_no_longer() -> None:
     assert next_round([Look(5, 6), Look(5.5, 9)]) == 5.5
     assert next_round([Look(5, 6), Look(7, 9)]) == 6
     few = [Look(number, 100) for number in range(50)]
-    assert next_round(few) == 11
+    assert next_round(few) == 15
     assert next_round(few + [Look(90, 100)] * 150) == 24
     assert look(100.0, 9.0, 11.0) == Look(109.0, 111.0)
 
