@@ -21,7 +21,7 @@ _EARLY: Final = 0.95
 """A first look a little before its time: else a kind that has become faster would never be found out."""
 _SLACK: Final = 0.1
 """Of its age: how long a job that is due waits for others to share its round."""
-_PURCHASES: Final = (16, 48)
+_PURCHASES: Final = (16, 32)
 """The least and the most that may be sent at once."""
 _JOINS: Final = 0.6
 """After this part of its wait a scout joins the round of others."""

@@ -143,7 +143,7 @@ def test_runs_that_share_a_workspace_find_theirs_on_the_list(
 ) -> None:
     sume = FarSume(HandClock(), seconds=seconds, latency=latency, others=5_000, between=between)
     ran(jobs, 500, sume, pace)
-    assert (sume.asked + 2) / jobs <= 3.3
+    assert (sume.asked + 2) / jobs <= 3.4, "a fourth of the list is ours, or a half"
     assert statistics.median(sume.late) <= 4.0
 
 

@@ -58,7 +58,7 @@ def test_a_scout_joins_a_round_of_others(flying: int, due: float) -> None:
     assert scout_look(100.0, 10.0, flying) == Look(due, 110.0)
 
 
-@pytest.mark.parametrize(("capacity", "most"), [(1, 16), (4, 16), (169, 16), (200, 20), (500, 48), (100_000, 48)])
+@pytest.mark.parametrize(("capacity", "most"), [(1, 16), (4, 16), (169, 16), (200, 20), (500, 32), (100_000, 32)])
 def test_a_tenth_of_what_may_run_is_paid_for_at_once(capacity: int, most: int) -> None:
     assert purchases_at_once(capacity) == most
 
