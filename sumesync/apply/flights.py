@@ -38,6 +38,8 @@ class Flight:
     lost: int = 0
     seen: bool = False
     """Looked at in this run, or begun in it."""
+    ran: float = 0.0
+    """Its age when it was last seen to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Flights:
         """Jobs that this run submitted: looked at when they may be done."""
         expected = self._expected(errand.kind)
         wait = 0.0 if expected is None else self._ground.task.pace.first(expected)
-        look_ = schedule.look(now, wait, 0.0)
+        look_ = self._ground.task.pace.look(now, wait)
         for job_id in errand.jobs:
             self._begun += 1
             self._flying[job_id] = Flight(errand, now, self._until(errand, now), look_, self._begun, seen=True)
@@ -124,7 +126,7 @@ class Flights:
             at = now + pace.for_scout(now - scout.since)
             flight.look = Look(at, at)  # all who wait for its word, in one round
             return
-        flight.look = schedule.look(now, pace.again(age, expected) * spread, age)
+        flight.look = pace.look(now, pace.again(age, expected) * spread, age)
 
     def earliest(self) -> float | None:
         """When to look again, in monotonic seconds; None while a look is under way, or nothing flies."""
@@ -216,14 +218,16 @@ class Flights:
         """Whether it has ended."""
         flight.lost = 0
         errand = flight.errand
+        age = self._ground.now() - flight.since
         if view.state.in_flight:
+            flight.ran = age
             if view.status != flight.status:
                 flight.status = view.status
                 self._ground.tools.tell(News.STATUS, errand.key, printable(view.status, 40), job_id)
             return False
         del self._flying[job_id]
         if flight.number is not None and not view.state.ended_badly:
-            self._took(errand.kind, self._ground.now() - flight.since)
+            self._took(errand.kind, schedule.lasted(flight.ran, age))
         return True
 
     def _took(self, kind: str, seconds: float) -> None:
@@ -232,10 +236,10 @@ class Flights:
         self._taken.setdefault(kind, deque(maxlen=_REMEMBERED)).append(seconds)
         if known:
             return
-        wait = self._ground.task.pace.first(seconds)
+        pace = self._ground.task.pace
         for flight in self._flying.values():
             if flight.errand.kind == kind and flight.number is not None:
-                flight.look = schedule.look(flight.since, wait, 0.0)
+                flight.look = pace.look(flight.since, pace.first(seconds))
 
     def _jobs_ended(self, ended: list[tuple[Errand, str, JobView]]) -> None:
         """The ledger hears of all of them with one write."""

@@ -17,10 +17,13 @@ DEFAULT_CAPACITY: Final = 4
 """Jobs in flight at once when the account does not say how many it allows."""
 _LOOKS: Final = 35.0
 """A scout's looks come the closer to each other the more jobs wait for what it tells: they share the cost."""
-_EARLY: Final = 0.95
-"""A first look a little before its time: else a kind that has become faster would never be found out."""
-_SLACK: Final = 0.1
+_EARLY: Final = 0.1
+"""A job that was done at its first look may have been so for this part of its age: else a kind that has become faster
+would never be found out, and what looks came late would count as time that jobs take."""
+_SLACK: Final = 0.05
 """Of its age: how long a job that is due waits for others to share its round."""
+_PATIENCE: Final = 0.3
+"""Of the longest time between two looks: it waits no longer than this, either."""
 _PURCHASES: Final = (16, 32)
 """The least and the most that may be sent at once."""
 _JOINS: Final = 0.6
@@ -28,6 +31,14 @@ _JOINS: Final = 0.6
 _IN_VAIN: Final = 8
 _FEW: Final = 16
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When a job is to be looked at: from ``due`` on, where others are too, and by ``latest`` in any case."""
+
+    due: float
+    latest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Pace:
 
     def first(self, expected: float) -> float:
         """Until the first look at a job; ``expected``: how long such jobs took."""
-        return max(self.shortest, expected * _EARLY)
+        return max(self.shortest, expected)
 
     def scout(self, age: float, flying: int) -> float:
         """Until the next look at a scout that is ``age`` seconds old, where ``flying`` jobs wait for its word."""
@@ -61,17 +72,13 @@ class Pace:
         wait = age * self.growth if expected is None else max(0.05 * age, 0.5 * (age - expected))
         return min(self.longest, max(self.shortest, wait))
 
+    def look(self, now: float, wait: float, age: float = 0.0) -> Look:
+        """In ``wait`` seconds, at a job that is ``age`` seconds old."""
+        return Look(now + wait, now + wait + min((age + wait) * _SLACK, self.longest * _PATIENCE))
+
 
 # Over loopback there are no limits to mind, and the sandbox's jobs take a second.
 LOCAL: Final = Pace(shortest=0.1, longest=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """When a job is to be looked at: from ``due`` on, where others are too, and by ``latest`` in any case."""
-
-    due: float
-    latest: float
 
 
 def purchases_at_once(capacity: int) -> int:
@@ -79,11 +86,6 @@ def purchases_at_once(capacity: int) -> int:
     be found out what became of each of them: so they are few, or a tenth."""
     fewest, most = _PURCHASES
     return max(fewest, min(most, capacity // 10))
-
-
-def look(now: float, wait: float, age: float) -> Look:
-    """In ``wait`` seconds, at a job that is ``age`` seconds old."""
-    return Look(now + wait, now + wait + (age + wait) * _SLACK)
 
 
 def scout_look(now: float, wait: float, flying: int) -> Look:
@@ -121,6 +123,11 @@ def worth_a_page(wanted: int, planned: int, in_vain: int) -> bool:
     left of those that ``pages_worth`` told. Others' jobs may stand between ours, so more are tried, until ``in_vain``
     of them, one after the other, showed next to nothing: an eighth of what these jobs cost one by one."""
     return wanted > 1 and (planned > 0 or in_vain * _IN_VAIN <= wanted)
+
+
+def lasted(ran: float, done: float) -> float:
+    """How long a job is taken to have lasted that was last seen to run at the age ``ran``, and then, ``done``."""
+    return (max(ran, done * (1 - _EARLY)) + done) / 2
 
 
 def expected_seconds(taken: Iterable[float]) -> float | None:

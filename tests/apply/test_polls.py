@@ -26,19 +26,21 @@ _HANDLING = 0.002
 class FarSume(FakeSume):
     """It answers after ``latency``, shows its jobs page by page, and has ``others`` older ones, and so many ``between``
     each two of ours, as where several runs share a workspace. ``slow``: how long the first job takes, where that is
-    another time."""
+    another time. ``uneven``: by which part of their time jobs take longer or less long."""
 
     latency: float = 0.0
     others: int = 0
     between: int = 0
     slow: float | None = None
+    uneven: float = 0.0
     late: list[float] = field(default_factory=list)
     """How long after its end each job's result was asked for."""
 
     def create(self, order: Order) -> FakeJob:
         job = super().create(order)
-        lasts = self.slow if self.slow is not None and len(self.jobs) == 1 else self.seconds
-        job.ends = self.clock.at + self.latency + lasts
+        number = len(self.jobs)
+        lasts = self.seconds * (1 + self.uneven * (number * 7 % 11 - 5) / 5)
+        job.ends = self.clock.at + self.latency + (self.slow if self.slow is not None and number == 1 else lasts)
         return job
 
     def list_jobs(self, cursor: str | None = None, limit: int = 100, *, only: Collection[str] | None = None) -> JobPage:
@@ -145,6 +147,14 @@ def test_runs_that_share_a_workspace_find_theirs_on_the_list(
     ran(jobs, 500, sume, pace)
     assert (sume.asked + 2) / jobs <= 3.4, "a fourth of the list is ours, or a half"
     assert statistics.median(sume.late) <= 4.0
+
+
+@pytest.mark.parametrize(("jobs", "seconds"), [(100, 120.0), (100, 30.0), (60, 280.0)])
+def test_where_few_run_at_once_results_do_not_come_later_and_later(jobs: int, seconds: float) -> None:
+    """What comes late is not taken for what takes long: the next look would be later still."""
+    sume = FarSume(HandClock(), seconds=seconds, latency=0.1, uneven=0.02)
+    ran(jobs, 4, sume, Pace())
+    assert statistics.mean(sume.late[-jobs // 4 :]) <= 0.08 * seconds
 
 
 def test_a_first_job_that_takes_for_ever_keeps_nobody_waiting_for_long() -> None:

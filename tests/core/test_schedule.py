@@ -13,7 +13,7 @@ from sumesync.core.schedule import (
     Pace,
     expected_seconds,
     jitter,
-    look,
+    lasted,
     next_round,
     pages_worth,
     purchases_at_once,
@@ -25,7 +25,7 @@ from tests.builders import examples
 PACE = Pace()
 
 
-@pytest.mark.parametrize(("expected", "seconds"), [(1.0, 2.0), (20.0, 19.0), (60.0, 57.0)])
+@pytest.mark.parametrize(("expected", "seconds"), [(1.0, 2.0), (20.0, 20.0), (60.0, 60.0)])
 def test_the_first_look_waits_until_a_job_may_be_done(expected: float, seconds: float) -> None:
     assert PACE.first(expected) == seconds
 
@@ -87,7 +87,13 @@ def test_a_round_waits_until_it_is_worth_it_and_no_longer() -> None:
     few = [Look(number, 100) for number in range(50)]
     assert next_round(few) == 15
     assert next_round(few + [Look(90, 100)] * 150) == 24
-    assert look(100.0, 9.0, 11.0) == Look(109.0, 111.0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "age", "latest"), [(9.0, 11.0, 110.0), (20.0, 0.0, 121.0), (60.0, 0.0, 163.0), (10.0, 270.0, 113.0)]
+)
+def test_a_job_that_is_due_waits_for_others_but_never_long(wait: float, age: float, latest: float) -> None:
+    assert PACE.look(100.0, wait, age) == Look(100.0 + wait, latest)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 10)), min_size=1, max_size=40))
@@ -150,6 +156,13 @@ def test_jitter_is_small_and_differs() -> None:
     assert len(found) > 20
     assert all(0.9 <= each <= 1.1 for each in found)
     assert jitter("job_1", 1) != jitter("job_2", 1)
+
+
+@pytest.mark.parametrize(
+    ("ran", "done", "seconds"), [(0.0, 100.0, 95.0), (80.0, 100.0, 95.0), (90.0, 100.0, 95.0), (98.0, 100.0, 99.0)]
+)
+def test_a_job_ended_between_two_looks_and_not_when_it_was_seen(ran: float, done: float, seconds: float) -> None:
+    assert lasted(ran, done) == seconds
 
 
 def test_the_next_job_takes_as_long_as_the_median_did() -> None:
