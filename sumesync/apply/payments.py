@@ -12,7 +12,7 @@ from sumesync.apply.inputs import Body, InputError, Inputs, Left, needed
 from sumesync.apply.paid import LostIds, Payment, pay
 from sumesync.apply.run import Task
 from sumesync.apply.till import balance
-from sumesync.core import request, schedule
+from sumesync.core import request
 from sumesync.core.action import Action
 from sumesync.core.advance import turn_to
 from sumesync.core.budget import May
@@ -26,6 +26,9 @@ from sumesync.model import Change, EntryKey, JobRecord, JobState, News, Past, St
 _AT_ONCE = (4, 3)
 """How many are sent at once: at first, and how many more for each that was accepted. Whatever else is answered brings
 it back to the first: a Sume that is ill, or gone, meets few paid requests."""
+_MOST = (16, 32)
+"""And at most. After a crash or a broken line it has to be found out what became of each of them: so they are few, or,
+where that is more, a tenth of what may run at once."""
 _HINTS = {
     401: "check SUME_API_KEY",
     402: "add credits, then run apply again: what is done stays done",
@@ -56,7 +59,7 @@ class Payments:
         """Purchases whose inputs are being uploaded and asked for, and how often each was tried."""
         self._inputs = Inputs(ground.task, ground.tools, lambda: ground.closed or ground.task.stopping())
         self._bodies: dict[str, Body] = {}
-        self._at_once, self._most = _AT_ONCE[0], schedule.purchases_at_once(ground.task.capacity)
+        self._at_once, self._most = _AT_ONCE[0], at_most(ground.task.capacity)
         self._sending: dict[str, Errand] = {}
         self._intents: set[str] = set()
         self._quiet_until = 0.0
@@ -337,6 +340,12 @@ class Payments:
         self._ground.till.doubtful(submission.key)
         self._ground.outcome.unknown.append(submission)
         self._ground.tools.tell(News.UNKNOWN, action.key, submission.detail)
+
+
+def at_most(capacity: int) -> int:
+    """How many purchases may be out at once, where so many jobs may run."""
+    fewest, most = _MOST
+    return max(fewest, min(most, capacity // 10))
 
 
 def _needs(action: Action, task: Task, work: Mapping[EntryKey, int]) -> tuple[EntryKey, ...]:

@@ -24,8 +24,6 @@ _SLACK: Final = 0.05
 """Of its age: how long a job that is due waits for others to share its round."""
 _PATIENCE: Final = 0.3
 """Of the longest time between two looks: it waits no longer than this, either."""
-_PURCHASES: Final = (16, 32)
-"""The least and the most that may be sent at once."""
 _JOINS: Final = 0.6
 """After this part of its wait a scout joins the round of others."""
 _IN_VAIN: Final = 8
@@ -79,13 +77,6 @@ class Pace:
 
 # Over loopback there are no limits to mind, and the sandbox's jobs take a second.
 LOCAL: Final = Pace(shortest=0.1, longest=1.0)
-
-
-def purchases_at_once(capacity: int) -> int:
-    """How many paid requests may be out at once, where so many jobs may run. After a crash or a broken line it has to
-    be found out what became of each of them: so they are few, or a tenth."""
-    fewest, most = _PURCHASES
-    return max(fewest, min(most, capacity // 10))
 
 
 def scout_look(now: float, wait: float, flying: int) -> Look:

@@ -10,7 +10,7 @@ import pytest
 from sumesync.answers import Accepted, NotSent, Order, Refused, SubmitResult, Throttled, Unclear
 from sumesync.apply.ground import Errand, Ground
 from sumesync.apply.paid import LostIds, Payment
-from sumesync.apply.payments import Payments
+from sumesync.apply.payments import Payments, at_most
 from sumesync.apply.record import Record
 from sumesync.apply.run import Task, Tools
 from sumesync.core import lock as locks
@@ -282,6 +282,11 @@ def test_at_most_four_at_once_and_never_beyond_the_capacity(capacity: int, flyin
     counter = Counter(*many(6), capacity=capacity)
     counter.payments.start(100.0, flying)
     assert counter.payments.sending == len(counter.sent) == sent
+
+
+@pytest.mark.parametrize(("capacity", "most"), [(1, 16), (4, 16), (169, 16), (200, 20), (500, 32), (100_000, 32)])
+def test_a_tenth_of_what_may_run_is_paid_for_at_once(capacity: int, most: int) -> None:
+    assert at_most(capacity) == most
 
 
 @pytest.mark.parametrize("trouble", [Throttled(6), NotSent("refused"), Refused(400, "x", "no"), Unclear("lost")])

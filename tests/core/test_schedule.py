@@ -16,7 +16,6 @@ from sumesync.core.schedule import (
     lasted,
     next_round,
     pages_worth,
-    purchases_at_once,
     scout_look,
     worth_a_page,
 )
@@ -56,11 +55,6 @@ def test_those_that_wait_for_a_scout_are_looked_at_though_its_word_never_comes()
 @pytest.mark.parametrize(("flying", "due"), [(1, 110.0), (2, 106.0), (500, 106.0)])
 def test_a_scout_joins_a_round_of_others(flying: int, due: float) -> None:
     assert scout_look(100.0, 10.0, flying) == Look(due, 110.0)
-
-
-@pytest.mark.parametrize(("capacity", "most"), [(1, 16), (4, 16), (169, 16), (200, 20), (500, 32), (100_000, 32)])
-def test_a_tenth_of_what_may_run_is_paid_for_at_once(capacity: int, most: int) -> None:
-    assert purchases_at_once(capacity) == most
 
 
 def test_a_job_of_an_hour_costs_few_reads() -> None:
