@@ -38,8 +38,6 @@ class Flight:
     lost: int = 0
     seen: bool = False
     """Looked at in this run, or begun in it."""
-    ran: float = 0.0
-    """Its age when it was last seen to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +216,14 @@ class Flights:
         """Whether it has ended."""
         flight.lost = 0
         errand = flight.errand
-        age = self._ground.now() - flight.since
         if view.state.in_flight:
-            flight.ran = age
             if view.status != flight.status:
                 flight.status = view.status
                 self._ground.tools.tell(News.STATUS, errand.key, printable(view.status, 40), job_id)
             return False
         del self._flying[job_id]
         if flight.number is not None and not view.state.ended_badly:
-            self._took(errand.kind, schedule.lasted(flight.ran, age))
+            self._took(errand.kind, self._ground.now() - flight.since)
         return True
 
     def _took(self, kind: str, seconds: float) -> None:
@@ -237,9 +233,10 @@ class Flights:
         if known:
             return
         pace = self._ground.task.pace
+        wait = pace.first(seconds)
         for flight in self._flying.values():
             if flight.errand.kind == kind and flight.number is not None:
-                flight.look = pace.look(flight.since, pace.first(seconds))
+                flight.look = pace.look(flight.since, wait)
 
     def _jobs_ended(self, ended: list[tuple[Errand, str, JobView]]) -> None:
         """The ledger hears of all of them with one write."""

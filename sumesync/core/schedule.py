@@ -17,11 +17,11 @@ DEFAULT_CAPACITY: Final = 4
 """Jobs in flight at once when the account does not say how many it allows."""
 _LOOKS: Final = 35.0
 """A scout's looks come the closer to each other the more jobs wait for what it tells: they share the cost."""
-_EARLY: Final = 0.1
-"""A job that was done at its first look may have been so for this part of its age: else a kind that has become faster
-would never be found out, and what looks came late would count as time that jobs take."""
+_EARLY: Final = 0.95
+"""A first look a little before its time: else a kind that has become faster would never be found out."""
 _SLACK: Final = 0.05
-"""Of its age: how long a job that is due waits for others to share its round."""
+"""Of its age: how long a job that is due waits for others to share its round. No more than a first look comes early:
+what is seen late counts as time that the job took, and each look would be later than the one before."""
 _PATIENCE: Final = 0.3
 """Of the longest time between two looks: it waits no longer than this, either."""
 _JOINS: Final = 0.6
@@ -49,7 +49,7 @@ class Pace:
 
     def first(self, expected: float) -> float:
         """Until the first look at a job; ``expected``: how long such jobs took."""
-        return max(self.shortest, expected)
+        return max(self.shortest, expected * _EARLY)
 
     def scout(self, age: float, flying: int) -> float:
         """Until the next look at a scout that is ``age`` seconds old, where ``flying`` jobs wait for its word."""
@@ -114,11 +114,6 @@ def worth_a_page(wanted: int, planned: int, in_vain: int) -> bool:
     left of those that ``pages_worth`` told. Others' jobs may stand between ours, so more are tried, until ``in_vain``
     of them, one after the other, showed next to nothing: an eighth of what these jobs cost one by one."""
     return wanted > 1 and (planned > 0 or in_vain * _IN_VAIN <= wanted)
-
-
-def lasted(ran: float, done: float) -> float:
-    """How long a job is taken to have lasted that was last seen to run at the age ``ran``, and then, ``done``."""
-    return (max(ran, done * (1 - _EARLY)) + done) / 2
 
 
 def expected_seconds(taken: Iterable[float]) -> float | None:

@@ -8,10 +8,14 @@ import itertools
 import statistics
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sumesync.answers import JobPage, JobView, Order
+from sumesync.apply.flights import look
+from sumesync.apply.run import Tools
 from sumesync.core.action import Policy
 from sumesync.core.schedule import LOCAL, Pace
 from sumesync.model import Done
@@ -102,6 +106,32 @@ class FarWorkers:
             return heapq.heappop(self._under_way)[2]
         self.clock.sleep(timeout)
         return None
+
+
+def asking(sume: FarSume) -> Tools:
+    """What a look needs."""
+    tools: Any = SimpleNamespace(api=sume)
+    return cast("Tools", tools)
+
+
+@pytest.mark.parametrize(
+    ("newer", "wanted", "pages", "lists", "jobs"),
+    [
+        (0, 12, 0, 0, 12),  # no list where it was said not to
+        (0, 12, 1, 1, 0),
+        (300, 16, 3, 4, 0),  # further down than was planned
+        (300, 12, 1, 2, 12),  # given up after two in vain: an eighth of what the jobs cost
+        (300, 1, 4, 0, 1),
+    ],
+)
+def test_pages_of_a_look(newer: int, wanted: int, pages: int, lists: int, jobs: int) -> None:
+    sume = FarSume(HandClock(), seconds=1.0)
+    for number in range(wanted + newer):
+        sume.create(Order(f"key{number}", "/images/generations", b"{}"))
+    ours = tuple(job.id for job in sume.jobs[:wanted])
+    found = look(ours, pages, asking(sume))
+    assert found.views.keys() == set(ours)
+    assert (sume.requests.count("list"), sume.requests.count("job")) == (lists, jobs)
 
 
 def ran(jobs: int, capacity: int, sume: FarSume, pace: Pace) -> None:
