@@ -34,6 +34,8 @@ _FLAGS = (
 )
 KEYS = {"Left": "\ue012", "Up": "\ue013", "Right": "\ue014", "Down": "\ue015", "Enter": "\ue007", "Escape": "\ue00c"}
 _PATIENCE = 120.0
+_SHOWN = "return new Promise(shown => requestAnimationFrame(() => requestAnimationFrame(shown)))"
+"""The second frame begins when the first one has been painted."""
 
 
 @dataclass
@@ -51,7 +53,9 @@ class Browser:
         return value
 
     def open(self, url: str) -> None:
+        """Until it is shown: a Chromium that has painted nothing yet drops the keys that are pressed."""
         self.ask("POST", "/url", {"url": url})
+        self.run(_SHOWN)
 
     def run(self, script: str, *args: Any) -> Any:
         """The value of a script's ``return``; what it promises is waited for."""
