@@ -53,8 +53,10 @@ class Browser:
         return value
 
     def open(self, url: str) -> None:
-        """Until it is shown: a Chromium that has painted nothing yet drops the keys that are pressed."""
         self.ask("POST", "/url", {"url": url})
+
+    def wait_until_shown(self) -> None:
+        """A Chromium that has painted nothing yet drops the keys that are pressed. Only where scripts may run."""
         self.run(_SHOWN)
 
     def run(self, script: str, *args: Any) -> Any:

@@ -71,6 +71,7 @@ def browser(window: Browser, report: str) -> Iterator[Browser]:
     window.requested()
     window.logged()
     window.open(report)
+    window.wait_until_shown()
     yield window
     folder = report.removesuffix("index.html")
     asked = window.requested()
