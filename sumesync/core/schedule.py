@@ -27,6 +27,7 @@ _PATIENCE: Final = 0.3
 _JOINS: Final = 0.6
 """After this part of its wait a scout joins the round of others."""
 _IN_VAIN: Final = 8
+"""For so many jobs that are to be found one page may be read in vain."""
 _FEW: Final = 16
 """So many jobs that are due, or an eighth of all that fly, wait for no others."""
 

@@ -106,7 +106,7 @@ def began(home_: Home) -> int | None:
         for _ in range(_TICK_MS):
             if moment > made:
                 break
-            time.sleep(0.001)
+            time.sleep(0.001)  # only where it was just made: the disk's clock goes on in ticks
             moment = signs.now(clock)
         return moment
     except (OSError, LocalStateError):

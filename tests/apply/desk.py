@@ -117,6 +117,13 @@ class HandClock:
         self.at += seconds
 
 
+def ended(tag: object, task: Callable[[], object]) -> Done:
+    try:
+        return Done(tag, task())
+    except Exception as error:  # noqa: BLE001 - as the real workers: handed to the loop
+        return Done(tag, error=error)
+
+
 @dataclass
 class InlineWorkers:
     """Tasks run at once; waiting with nothing to come moves the clock."""
@@ -129,10 +136,7 @@ class InlineWorkers:
         return len(self.done)
 
     def start(self, tag: object, task: Callable[[], object]) -> None:
-        try:
-            self.done.append(Done(tag, task()))
-        except Exception as error:  # noqa: BLE001 - as the real workers: handed to the loop
-            self.done.append(Done(tag, error=error))
+        self.done.append(ended(tag, task))
 
     def next(self, timeout: float | None) -> Done | None:
         if self.done:

@@ -20,7 +20,7 @@ from sumesync.core.action import Policy
 from sumesync.core.schedule import LOCAL, Pace
 from sumesync.model import Done
 
-from .desk import Desk, FakeJob, FakeSume, HandClock, want
+from .desk import Desk, FakeJob, FakeSume, HandClock, ended, want
 
 _HANDLING = 0.002
 """Seconds that a request keeps one machine busy."""
@@ -90,10 +90,7 @@ class FarWorkers:
 
     def start(self, tag: object, task: Callable[[], object]) -> None:
         before = self.sume.asked
-        try:
-            done = Done(tag, task())
-        except Exception as error:  # noqa: BLE001 - as the real workers: handed to the loop
-            done = Done(tag, error=error)
+        done = ended(tag, task)
         asked = self.sume.asked - before
         self._free = max(self._free, self.clock.at) + max(asked, 1) * _HANDLING
         heapq.heappush(self._under_way, (self._free + asked * self.sume.latency, next(self._number), done))
